@@ -1,0 +1,193 @@
+/**
+ * What a model family gives to the rest: a prompt side (CPU: conversation → ids, positions, media features)
+ * and a model side (GPU: media encoders and the text trunk). The engine and the server see families through
+ * these types alone; neither side knows HTTP.
+ */
+
+export type MediaKind = "image" | "video" | "audio";
+
+/** One medium after preprocessing: what the family's encoder reads. */
+export interface MediaFeature {
+  kind: MediaKind;
+  /** sha256 (hex) of preprocessed data ‖ shape ‖ kind ‖ preprocessing version: the cache identity. */
+  digest: string;
+  /** Prompt tokens that this medium fills. */
+  tokens: number;
+  /** image, video: patch rows [t·h·w, channels·temporal·patch²]; audio: log-mel [bins, frames]. Row-major. */
+  data: Float32Array;
+  /** image, video: grid [t, h, w] in patches (not merged); audio: [bins, frames]. */
+  shape: number[];
+}
+
+/** A run of consecutive prompt tokens filled by one medium. Interleaving (video with sound) makes several. */
+export interface MediaSpan {
+  /** Index into `Prompt.media`. */
+  media: number;
+  /** First prompt token of the run. */
+  start: number;
+  length: number;
+  /** Which of the medium's tokens the run begins with. */
+  offset: number;
+}
+
+/** A conversation, ready for the engine. */
+export interface Prompt {
+  ids: Uint32Array;
+  /** Rotary positions [axes, ids.length], row-major; null: 0, 1, 2 … on every axis. */
+  positions: Float32Array | null;
+  /** A decoded token at index i has position i + ropeDelta on all axes (may be fractional). */
+  ropeDelta: number;
+  media: MediaFeature[];
+  spans: MediaSpan[];
+  /** Media tokens by kind, for `usage`. */
+  mediaTokens: { image: number; video: number; audio: number };
+}
+
+/** How the next id is drawn from the logits. Everything neutral = greedy. */
+export interface Sampling {
+  /** 0: greedy. */
+  temperature: number;
+  /** 1: off. */
+  topP: number;
+  /** 0: off. */
+  topK: number;
+  /** 0: off. */
+  minP: number;
+  /** Counter-based random numbers: the draw depends on (seed, token index) alone, never on the batch. */
+  seed: number;
+}
+
+/** One sequence's share of an engine step. */
+export interface SequenceStep {
+  /** Row of device-side state for this sequence, 0 … info.maxSequences − 1. The id sampled last stays there. */
+  slot: number;
+  /** Ids to compute, or null: the id sampled last in `slot`, one token (the host need not know it yet). */
+  ids: Uint32Array | null;
+  /** Index in the sequence of the first token computed here = number of tokens already in the KV cache. */
+  start: number;
+  /** Rotary positions [axes, count], row-major. */
+  positions: Float32Array;
+  /** For each token the row of the media store that replaces its embedding, or −1; null: all −1. */
+  mediaRows: Int32Array | null;
+  /** Block table: KV block of tokens [i·blockSize, (i+1)·blockSize); covers start + count tokens. */
+  blocks: Uint32Array;
+  /** Draw an id from the last token's logits; null: only fill the cache (a prompt's earlier chunk). */
+  sample: Sampling | null;
+}
+
+/** What one sequence's sampling gave. `id` is the drawn token. */
+export interface Sampled {
+  slot: number;
+  id: number;
+}
+
+export interface ModelInfo {
+  family: string;
+  vocabSize: number;
+  hiddenSize: number;
+  /** Rotary axes: 3 (time, height, width) for M-RoPE, else 1. */
+  positionAxes: number;
+  /** Longest sequence, prompt and answer, in tokens. */
+  maxContext: number;
+  /** Ids that end an answer. */
+  eosIds: number[];
+  modalities: MediaKind[];
+  /** KV blocks on the device and tokens in each. */
+  numBlocks: number;
+  blockSize: number;
+  /** Sequences that may be in flight together. */
+  maxSequences: number;
+  /** Tokens that one step may compute over all its sequences. */
+  maxBatchTokens: number;
+  /** Rows of the media store (one row = one media token). */
+  mediaRows: number;
+  /** What `doctor` and logs say of the device. */
+  device: string;
+}
+
+/** A submitted step whose ids have not been read yet. */
+export interface StepHandle {
+  readonly id: number;
+}
+
+/** A loaded model on a device (or a fake one). All methods queue work in call order; only `read` waits. */
+export interface Model {
+  readonly info: ModelInfo;
+  /** Encodes one medium into media-store rows [row, row + feature.tokens). */
+  encodeMedia(feature: MediaFeature, row: number): void;
+  /** Encodes and submits one step: a batch of any mix of prefill chunks and single decode tokens. */
+  step(batch: SequenceStep[]): StepHandle;
+  /** Ids sampled by that step, in batch order without the entries whose `sample` was null. Rejects when the device is lost. */
+  read(step: StepHandle): Promise<Sampled[]>;
+  /** Frees all device memory. */
+  destroy(): void;
+}
+
+/** One message of a conversation after the server has parsed it and fetched and decoded its media. */
+export interface ChatMessage {
+  role: "system" | "user" | "assistant" | "tool";
+  content: ChatPart[];
+  toolCalls?: { name: string; /** JSON text */ arguments: string }[];
+}
+
+export type ChatPart =
+  | { type: "text"; text: string }
+  | { type: "image"; image: Raster }
+  | { type: "audio"; audio: Wave }
+  | { type: "video"; video: Clip };
+
+/** A decoded picture: 8-bit RGB, row-major, EXIF and alpha already treated as the family wants. */
+export interface Raster {
+  width: number;
+  height: number;
+  rgb: Uint8Array;
+}
+
+/** A decoded sound: mono float samples as decoded, before resampling. */
+export interface Wave {
+  sampleRate: number;
+  samples: Float32Array;
+}
+
+/** Sampled frames of a video, and its soundtrack where the request uses it. */
+export interface Clip {
+  frames: Raster[];
+  /** Frames a second at which `frames` were asked for; null: the processor's default. */
+  fps: number | null;
+  audio: Wave | null;
+}
+
+export interface ToolDefinition {
+  name: string;
+  /** The tool object as the client sent it, key order kept. */
+  raw: unknown;
+}
+
+export type Effort = "minimal" | "medium" | "high";
+
+export interface PromptOptions {
+  tools: ToolDefinition[];
+  /** null: no thinking prompt. */
+  effort: Effort | null;
+  /** "safe": content that spells a control token stays text; "official": the whole rendered prompt is encoded. */
+  tokenization: "safe" | "official";
+}
+
+/** The CPU side of a family. */
+export interface PromptBuilder {
+  /** Rendered text before expansion (for /apply-template and tests). */
+  render(messages: ChatMessage[], options: PromptOptions): string;
+  /** Conversation → ids, positions and media features. Throws `PromptError` on what the model cannot take. */
+  build(messages: ChatMessage[], options: PromptOptions): Promise<Prompt>;
+  encode(text: string): Uint32Array;
+  /** Ids → text; control tokens are left out unless `keepSpecial`. */
+  decode(ids: ArrayLike<number>, keepSpecial?: boolean): string;
+}
+
+/** A conversation that the model cannot take; the server answers 400 with `code` and the field. */
+export class PromptError extends Error {
+  constructor(message: string, readonly code: string | null = null, readonly param: string | null = "messages") {
+    super(message);
+    this.name = "PromptError";
+  }
+}
