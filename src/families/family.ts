@@ -117,8 +117,13 @@ export interface Model {
   encodeMedia(feature: MediaFeature, row: number): void;
   /** Encodes and submits one step: a batch of any mix of prefill chunks and single decode tokens. */
   step(batch: SequenceStep[]): StepHandle;
-  /** Ids sampled by that step, in batch order without the entries whose `sample` was null. Rejects when the device is lost. */
-  read(step: StepHandle): Promise<Sampled[]>;
+  /**
+   * Ids sampled by these steps: one list a step, in batch order without the entries whose `sample` was null.
+   * Resolves when the device has finished all of them (one read-back for the whole group; the engine may have
+   * submitted later steps meanwhile). Each step is read once, in the order of submission, also steps that sampled
+   * nothing. Rejects when the device is lost.
+   */
+  read(steps: readonly StepHandle[]): Promise<Sampled[][]>;
   /** Frees all device memory. */
   destroy(): void;
 }
@@ -182,6 +187,8 @@ export interface PromptBuilder {
   encode(text: string): Uint32Array;
   /** Ids → text; control tokens are left out unless `keepSpecial`. */
   decode(ids: ArrayLike<number>, keepSpecial?: boolean): string;
+  /** Decoder for ids that come one by one: `push` gives the text that an id completes, `end` what was held back. */
+  detokenizer(keepSpecial?: boolean): { push(id: number): string; end(): string };
 }
 
 /** A conversation that the model cannot take; the server answers 400 with `code` and the field. */
