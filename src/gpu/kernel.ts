@@ -1,0 +1,79 @@
+/**
+ * A kernel = a WGSL file and its TypeScript contract, compared at import. A kernel's file has one struct `Shape`
+ * (uniform, binding 0), storage buffers from binding 1 on, `override` constants and one entry point `main`.
+ */
+
+export type Access = "read" | "write";
+export type Scalar = "u32" | "i32" | "f32";
+export type Grid = readonly [number, number?, number?];
+export type ShapeOf<S extends Record<string, Scalar>> = { readonly [K in keyof S]: number };
+export type Constants = Readonly<Record<string, number>>;
+
+export interface Kernel<
+  B extends Record<string, Access> = Record<string, Access>,
+  S extends Record<string, Scalar> = Record<string, Scalar>,
+> {
+  readonly name: string;
+  readonly wgsl: string;
+  /** Bindings 1, 2 … in the file's order. */
+  readonly buffers: B;
+  /** Fields of `Shape` in the file's order. */
+  readonly shape: S;
+  /** Overrides with their defaults, as the file gives them. */
+  readonly constants: Constants;
+  /** Workgroups for a shape. */
+  readonly grid: (shape: ShapeOf<S>, constants: Constants) => Grid;
+}
+
+interface Parsed {
+  buffers: [string, Access][];
+  shape: [string, string][];
+  constants: Record<string, number>;
+}
+
+/** Reads bindings, Shape and overrides out of WGSL. @throws where the file departs from the form above. */
+export function parseWgsl(name: string, wgsl: string): Parsed {
+  const code = wgsl.replace(/\/\/[^\n]*/g, "");
+  const buffers: [string, Access][] = [];
+  const binding = /@group\((\d+)\)\s*@binding\((\d+)\)\s*var<([^>]*)>\s*(\w+)\s*:/g;
+  for (const [, group, index, kind, id] of code.matchAll(binding)) {
+    if (group !== "0") throw new Error(`Cannot use kernel ${name}: ${id} is in group ${group}, only 0 is used`);
+    const space = kind.replace(/\s/g, "");
+    if (index === "0") {
+      if (space !== "uniform" || id !== "shape") throw new Error(`Cannot use kernel ${name}: binding 0 is not shape`);
+      continue;
+    }
+    if (Number(index) !== buffers.length + 1) {
+      throw new Error(`Cannot use kernel ${name}: binding ${index} (${id}) is out of order`);
+    }
+    const access = space === "storage,read" ? "read" : space === "storage,read_write" ? "write" : null;
+    if (!access) throw new Error(`Cannot use kernel ${name}: ${id} is var<${kind}>`);
+    buffers.push([id, access]);
+  }
+  const struct = /struct\s+Shape\s*\{([^}]*)\}/.exec(code);
+  if (!struct) throw new Error(`Cannot use kernel ${name}: no struct Shape`);
+  const shape = [...struct[1].matchAll(/(\w+)\s*:\s*(\w+)/g)].map((m) => [m[1], m[2]] as [string, string]);
+  const constants: Record<string, number> = {};
+  for (const [, id, , value] of code.matchAll(/override\s+(\w+)\s*:\s*(\w+)\s*=\s*([^;]+);/g)) {
+    constants[id] = value.trim() === "true" ? 1 : value.trim() === "false" ? 0 : parseFloat(value);
+  }
+  const mains = [...code.matchAll(/@compute/g)].length;
+  if (mains !== 1 || !/fn\s+main\s*\(/.test(code)) throw new Error(`Cannot use kernel ${name}: needs one fn main`);
+  return { buffers, shape, constants };
+}
+
+/** Declares a kernel; throws naming both sides where the file and the contract differ. */
+export function kernel<const B extends Record<string, Access>, const S extends Record<string, Scalar>>(
+  name: string,
+  wgsl: string,
+  contract: { buffers: B; shape: S; grid: (shape: ShapeOf<S>, constants: Constants) => Grid },
+): Kernel<B, S> {
+  const parsed = parseWgsl(name, wgsl);
+  const say = (entries: [string, string][]) => entries.map(([k, v]) => `${k}: ${v}`).join(", ");
+  const compare = (what: string, file: string, code: string) => {
+    if (file !== code) throw new Error(`Cannot use kernel ${name}: its WGSL has ${what} {${file}}, its contract {${code}}`);
+  };
+  compare("buffers", say(parsed.buffers), say(Object.entries(contract.buffers)));
+  compare("Shape", say(parsed.shape), say(Object.entries(contract.shape)));
+  return { name, wgsl, constants: parsed.constants, ...contract };
+}

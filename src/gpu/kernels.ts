@@ -1,0 +1,143 @@
+/**
+ * Every kernel with its contract. Name = WGSL file = pipeline label = profile row = test.
+ * Activations are f32 rows of stride 8·n with zero padding; weights are in the quad layout of matmul.wgsl.
+ */
+import attentionFullWgsl from "../../wgsl/attention_full.wgsl" with { type: "text" };
+import attentionPagedWgsl from "../../wgsl/attention_paged.wgsl" with { type: "text" };
+import convPatchesWgsl from "../../wgsl/conv_patches.wgsl" with { type: "text" };
+import embedWgsl from "../../wgsl/embed.wgsl" with { type: "text" };
+import gatherRowsWgsl from "../../wgsl/gather_rows.wgsl" with { type: "text" };
+import layernormWgsl from "../../wgsl/layernorm.wgsl" with { type: "text" };
+import matmulWgsl from "../../wgsl/matmul.wgsl" with { type: "text" };
+import matvecWgsl from "../../wgsl/matvec.wgsl" with { type: "text" };
+import positionBilinearWgsl from "../../wgsl/position_bilinear.wgsl" with { type: "text" };
+import qkvRopeWgsl from "../../wgsl/qkv_rope.wgsl" with { type: "text" };
+import rmsnormWgsl from "../../wgsl/rmsnorm.wgsl" with { type: "text" };
+import ropeRowsWgsl from "../../wgsl/rope_rows.wgsl" with { type: "text" };
+import sampleWgsl from "../../wgsl/sample.wgsl" with { type: "text" };
+import { type Grid, kernel } from "./kernel.ts";
+
+/** Rows past 32,768 go to the second dimension (kernels read row = x + 32768 · y or z). */
+const ROWS = 32768;
+const tall = (rows: number): Grid => [Math.min(rows, ROWS), Math.ceil(rows / ROWS)];
+
+const linear = { x: "read", weight: "read", scales: "read", bias: "read", out: "write" } as const;
+const linearShape = { rows: "u32", quads: "u32", words: "u32", x_stride: "u32", out_stride: "u32" } as const;
+
+export const matvec = kernel("matvec", matvecWgsl, {
+  buffers: linear,
+  shape: linearShape,
+  grid: (s, c) => [Math.ceil(s.quads / 2 / c.WG), s.rows],
+});
+
+export const matmul = kernel("matmul", matmulWgsl, {
+  buffers: linear,
+  shape: linearShape,
+  grid: (s, c) => [Math.ceil(s.quads / 2 / c.WG), Math.ceil(s.rows / 8)],
+});
+
+export const embed = kernel("embed", embedWgsl, {
+  buffers: {
+    token: "read",
+    media: "read",
+    drawn: "read",
+    weight: "read",
+    scales: "read",
+    store: "read",
+    out: "write",
+  },
+  shape: { rows: "u32", first: "u32", quads: "u32", words: "u32", out_stride: "u32", media_stride: "u32" },
+  grid: (s) => [s.rows],
+});
+
+const normShape = { rows: "u32", cols: "u32", x_stride: "u32", out_stride: "u32", eps: "f32" } as const;
+
+export const rmsnorm = kernel("rmsnorm", rmsnormWgsl, {
+  buffers: { x: "read", weight: "read", out: "write" },
+  shape: normShape,
+  grid: (s) => [s.rows],
+});
+
+export const layernorm = kernel("layernorm", layernormWgsl, {
+  buffers: { x: "read", weight: "read", bias: "read", out: "write" },
+  shape: normShape,
+  grid: (s) => [s.rows],
+});
+
+export const qkvRope = kernel("qkv_rope", qkvRopeWgsl, {
+  buffers: {
+    angles: "read",
+    q_norm: "read",
+    k_norm: "read",
+    place: "read",
+    qkv: "write",
+    k_cache: "write",
+    v_cache: "write",
+  },
+  shape: { rows: "u32", heads: "u32", kv_heads: "u32", dim: "u32", stride: "u32", eps: "f32" },
+  grid: (s) => [s.rows, s.heads + 2 * s.kv_heads],
+});
+
+export const attentionPaged = kernel("attention_paged", attentionPagedWgsl, {
+  buffers: { q: "read", k_cache: "read", v_cache: "read", extent: "read", tables: "read", out: "write" },
+  shape: {
+    rows: "u32",
+    heads: "u32",
+    kv_heads: "u32",
+    dim: "u32",
+    q_stride: "u32",
+    out_stride: "u32",
+    block: "u32",
+    scale: "f32",
+  },
+  grid: (s) => [s.rows, s.heads],
+});
+
+export const attentionFull = kernel("attention_full", attentionFullWgsl, {
+  buffers: { qkv: "read", segment: "read", out: "write" },
+  shape: { rows: "u32", heads: "u32", dim: "u32", stride: "u32", out_stride: "u32", scale: "f32" },
+  grid: (s) => [Math.min(s.rows, ROWS), s.heads, Math.ceil(s.rows / ROWS)],
+});
+
+export const ropeRows = kernel("rope_rows", ropeRowsWgsl, {
+  buffers: { angles: "read", qkv: "write" },
+  shape: { rows: "u32", heads: "u32", dim: "u32", stride: "u32" },
+  grid: (s, c) => [Math.ceil(s.heads * s.dim / c.WG), Math.min(s.rows, ROWS), Math.ceil(s.rows / ROWS)],
+});
+
+export const gatherRows = kernel("gather_rows", gatherRowsWgsl, {
+  buffers: { x: "read", index: "read", table: "read", other: "read", out: "write" },
+  shape: { rows: "u32", cols: "u32", x_stride: "u32", out_stride: "u32", table_stride: "u32" },
+  grid: (s) => tall(s.rows),
+});
+
+export const positionBilinear = kernel("position_bilinear", positionBilinearWgsl, {
+  buffers: { corner: "read", mix4: "read", table: "read", x: "write" },
+  shape: { rows: "u32", cols: "u32", x_stride: "u32", table_stride: "u32" },
+  grid: (s) => tall(s.rows),
+});
+
+export const convPatches = kernel("conv_patches", convPatchesWgsl, {
+  buffers: { x: "read", out: "write" },
+  shape: {
+    rows: "u32",
+    t_in: "u32",
+    f_in: "u32",
+    t_out: "u32",
+    f_out: "u32",
+    channels: "u32",
+    chunk_stride: "u32",
+    t_stride: "u32",
+    f_stride: "u32",
+    chunk_t: "u32",
+    valid: "u32",
+    out_stride: "u32",
+  },
+  grid: (s) => tall(s.rows),
+});
+
+export const sample = kernel("sample", sampleWgsl, {
+  buffers: { logits: "read", draws: "read", drawn: "write", ids: "write" },
+  shape: { rows: "u32", vocab: "u32", stride: "u32" },
+  grid: (s) => [s.rows],
+});

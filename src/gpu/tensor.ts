@@ -1,0 +1,153 @@
+/** Device memory: buffers with an identity, and row-major matrices in them. */
+import type { Gpu } from "./device.ts";
+import { GpuError } from "./device.ts";
+
+/** A GPUBuffer with a small number that keys bind groups. */
+export interface Buf {
+  readonly gpu: GPUBuffer;
+  readonly id: number;
+  readonly size: number;
+}
+
+/** A row-major matrix [rows, cols] of 32-bit elements; row r starts at offset + 4·r·stride bytes. */
+export interface Tensor {
+  buf: Buf;
+  /** Byte offset in the buffer (a multiple of the adapter's storage alignment where it is bound). */
+  offset: number;
+  rows: number;
+  cols: number;
+  /** Elements from row to row: cols rounded up to 8; the padding holds zeros. */
+  stride: number;
+  /** Bytes to bind where that is not rows · stride · 4 (a view of some columns). */
+  bytes?: number;
+}
+
+export const pad = (n: number, to: number): number => Math.ceil(n / to) * to;
+
+/** Bytes that the tensor spans. */
+export const byteLength = (t: Tensor): number => t.bytes ?? t.rows * t.stride * 4;
+
+/** Counts and hands out buffers; `live` must come back to where it was (tests hold that). */
+export class Memory {
+  #next = 1;
+  #live = new Map<number, Buf>();
+  /** Bytes in live buffers. */
+  bytes = 0;
+
+  constructor(readonly gpu: Gpu) {}
+
+  get live(): number {
+    return this.#live.size;
+  }
+
+  /** A zero-filled storage buffer. @throws GpuError when larger than the adapter allows. */
+  buffer(label: string, size: number, extraUsage = 0): Buf {
+    const bytes = Math.max(16, pad(size, 16));
+    if (bytes > this.gpu.limits.bufferSize) {
+      throw new GpuError(`Cannot allocate ${label}: ${bytes} bytes, the adapter allows ${this.gpu.limits.bufferSize}`);
+    }
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC | extraUsage;
+    const buf = { gpu: this.gpu.device.createBuffer({ label, size: bytes, usage }), id: this.#next++, size: bytes };
+    this.#live.set(buf.id, buf);
+    this.bytes += bytes;
+    return buf;
+  }
+
+  /** A buffer that the host maps for reading. */
+  staging(label: string, size: number): Buf {
+    const bytes = pad(size, 16);
+    const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+    const buf = { gpu: this.gpu.device.createBuffer({ label, size: bytes, usage }), id: this.#next++, size: bytes };
+    this.#live.set(buf.id, buf);
+    this.bytes += bytes;
+    return buf;
+  }
+
+  tensor(label: string, rows: number, cols: number): Tensor {
+    const stride = pad(cols, 8);
+    return { buf: this.buffer(label, rows * stride * 4), offset: 0, rows, cols, stride };
+  }
+
+  /** A buffer filled from the host; any typed array, uploaded byte for byte. */
+  upload(label: string, data: ArrayBufferView): Buf {
+    const buf = this.buffer(label, data.byteLength);
+    this.write(buf, 0, data);
+    return buf;
+  }
+
+  /** Writes bytes; a tail that is no multiple of 4 is padded with zeros. */
+  write(buf: Buf, offset: number, data: ArrayBufferView): void {
+    let bytes = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+    if (bytes.byteLength % 4) {
+      const whole = new Uint8Array(pad(bytes.byteLength, 4));
+      whole.set(bytes);
+      bytes = whole;
+    }
+    this.gpu.queue.writeBuffer(buf.gpu, offset, bytes);
+  }
+
+  free(buf: Buf): void {
+    if (!this.#live.delete(buf.id)) return;
+    this.bytes -= buf.size;
+    buf.gpu.destroy();
+  }
+
+  freeAll(): void {
+    for (const buf of [...this.#live.values()]) this.free(buf);
+  }
+}
+
+/** The same memory seen with other rows and columns; only where rows lie without padding between them. */
+export function reshape(t: Tensor, rows: number, cols: number): Tensor {
+  if (t.stride !== t.cols || rows * cols !== t.rows * t.cols || cols % 8) {
+    throw new GpuError(`Cannot view [${t.rows}, ${t.cols}] (stride ${t.stride}) as [${rows}, ${cols}]`);
+  }
+  return { buf: t.buf, offset: t.offset, rows, cols, stride: cols };
+}
+
+/** `rows` rows from `start` on. */
+export function rowsOf(t: Tensor, start: number, rows: number): Tensor {
+  return { ...t, offset: t.offset + start * t.stride * 4, rows, bytes: undefined };
+}
+
+/** Columns from `start` (a multiple of 64) on, up to the end of the rows. */
+export function columnsFrom(t: Tensor, start: number): Tensor {
+  return { ...t, offset: t.offset + start * 4, cols: t.cols - start, bytes: t.rows * t.stride * 4 - start * 4 };
+}
+
+/**
+ * Named scratch tensors that grow and stay, so that bind groups stay valid from step to step.
+ * Outgrown buffers are freed by `collect`, when no recorded command can refer to them any more.
+ */
+export class Workspace {
+  #tensors = new Map<string, Tensor>();
+  #retired: Buf[] = [];
+
+  constructor(readonly memory: Memory) {}
+
+  /** A tensor of at least this size under `name`; contents are whatever the last user left. */
+  get(name: string, rows: number, cols: number): Tensor {
+    const stride = pad(cols, 8);
+    const key = `${name}/${stride}`;
+    const found = this.#tensors.get(key);
+    if (found && found.rows >= rows) return { ...found, rows, cols };
+    if (found) this.#retired.push(found.buf);
+    const capacity = rows <= 1 ? rows : Math.max(8, 2 ** Math.ceil(Math.log2(rows)));
+    const made = this.memory.tensor(name, capacity, cols);
+    this.#tensors.set(key, made);
+    return { ...made, rows, cols };
+  }
+
+  /** Frees a buffer with the next `collect`. */
+  retire(buf: Buf): void {
+    this.#retired.push(buf);
+  }
+
+  /** Frees what was outgrown before the last submit. True when anything was. */
+  collect(): boolean {
+    const any = this.#retired.length > 0;
+    for (const buf of this.#retired) this.memory.free(buf);
+    this.#retired = [];
+    return any;
+  }
+}

@@ -1,0 +1,57 @@
+/** Small pieces that every part of a model uses: norms, row gathers, host uploads. */
+import { gatherRows, layernorm, rmsnorm } from "../gpu/kernels.ts";
+import type { Pass, Runtime } from "../gpu/pass.ts";
+import { pad, type Tensor } from "../gpu/tensor.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+
+export interface Norm {
+  weight: Tensor;
+  /** null: RMSNorm. */
+  bias: Tensor | null;
+  eps: number;
+}
+
+/** A vector [n] on the device, zero-padded. */
+export function loadVector(runtime: Runtime, checkpoint: Checkpoint, name: string, n: number): Tensor {
+  const t = runtime.memory.tensor(name, 1, n);
+  runtime.memory.write(t.buf, 0, checkpoint.floats(name, [n]));
+  return t;
+}
+
+export function loadRmsNorm(runtime: Runtime, checkpoint: Checkpoint, name: string, n: number, eps: number): Norm {
+  return { weight: loadVector(runtime, checkpoint, `${name}.weight`, n), bias: null, eps };
+}
+
+export function loadLayerNorm(runtime: Runtime, checkpoint: Checkpoint, name: string, n: number, eps: number): Norm {
+  return { ...loadRmsNorm(runtime, checkpoint, name, n, eps), bias: loadVector(runtime, checkpoint, `${name}.bias`, n) };
+}
+
+/** out = norm(x), row by row. */
+export function norm(pass: Pass, n: Norm, x: Tensor, out: Tensor): void {
+  const shape = { rows: x.rows, cols: x.cols, x_stride: x.stride, out_stride: out.stride, eps: n.eps };
+  if (n.bias) pass.run(layernorm, { x, weight: n.weight, bias: n.bias, out }, shape);
+  else pass.run(rmsnorm, { x, weight: n.weight, out }, shape);
+}
+
+/** A host array as a bindable tensor of 32-bit elements: a fresh buffer that the caller frees. */
+export function hostTensor(runtime: Runtime, label: string, data: Float32Array | Uint32Array | Int32Array): Tensor {
+  const cols = pad(Math.max(4, data.length), 4);
+  return { buf: runtime.memory.upload(label, data), offset: 0, rows: 1, cols, stride: cols };
+}
+
+/** out[r] (+)= x[index[r]] (+ table[other[r]]); 0xffffffff in index leaves a row alone. */
+export function gather(
+  pass: Pass,
+  x: Tensor,
+  index: Tensor,
+  out: Tensor,
+  options: { add?: boolean; table?: Tensor; other?: Tensor } = {},
+): void {
+  pass.run(gatherRows, { x, index, table: options.table ?? x, other: options.other ?? index, out }, {
+    rows: out.rows,
+    cols: Math.min(x.stride, out.stride),
+    x_stride: x.stride,
+    out_stride: out.stride,
+    table_stride: options.table?.stride ?? 0,
+  }, { ADD: options.add ? 1 : 0, TABLE: options.table ? 1 : 0 });
+}

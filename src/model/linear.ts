@@ -1,0 +1,262 @@
+/**
+ * Linear layers on the device: y = x · Wᵀ + b, W [N, K] in the quad layout of matmul.wgsl, sharded by rows so that no
+ * binding passes the adapter's limit.
+ */
+import { matmul, matvec } from "../gpu/kernels.ts";
+import type { Pass, Runtime } from "../gpu/pass.ts";
+import { fromHalf, toFloat32, toHalf } from "../gpu/safetensors.ts";
+import { type Buf, columnsFrom, pad, type Tensor } from "../gpu/tensor.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+
+export type Format = "f32" | "f16" | "bf16" | "int4";
+/** How float tensors are held: "f32" keeps what the file has (bf16 and f16 are exact), "f16" halves everything. */
+export type Precision = "f32" | "f16";
+
+export const FORMAT_CODE: Record<Format, number> = { f32: 0, f16: 1, bf16: 2, int4: 3 };
+/** Values of k that one 32-bit word holds. */
+const PER_WORD: Record<Format, number> = { f32: 1, f16: 2, bf16: 2, int4: 8 };
+
+export type Activation = "none" | "gelu_erf" | "gelu_tanh" | "quick_gelu" | "silu" | "relu";
+const ACT_CODE: Record<Activation, number> = { none: 0, gelu_erf: 1, gelu_tanh: 2, quick_gelu: 3, silu: 4, relu: 5 };
+
+export interface Shard {
+  /** First output row, a multiple of 64. */
+  first: number;
+  /** Rows held, padded with zeros to a multiple of 8 (16 for gate and up). */
+  rows: number;
+  weight: Tensor;
+  scales: Tensor;
+}
+
+export interface Linear {
+  name: string;
+  n: number;
+  k: number;
+  format: Format;
+  shards: Shard[];
+  bias: Tensor;
+  /** Bytes on the device. */
+  bytes: number;
+}
+
+/** A source of rows: one tensor of the checkpoint, its rows taken in order. */
+export interface RowSource {
+  name: string;
+  n: number;
+  /** Reorders the columns of one row (for example a convolution's kernel) while reading. */
+  columns?: Int32Array;
+}
+
+export interface LinearSpec {
+  name: string;
+  k: number;
+  /** Concatenated along N; "interleave" takes row i of each in turn (gate, up). */
+  sources: RowSource[];
+  interleave?: boolean;
+  /** Bias tensors, concatenated like the sources; null: none. */
+  bias: string[] | null;
+  precision: Precision;
+}
+
+/** Uploads a layer. @throws with the tensor named where the shape is not [n, k]. */
+export function loadLinear(runtime: Runtime, checkpoint: Checkpoint, spec: LinearSpec): Linear {
+  const { sources, k } = spec;
+  const n = sources.reduce((sum, s) => sum + s.n, 0);
+  const format = formatOf(checkpoint, spec);
+  const words = wordsOf(format, k);
+  const groups = Math.ceil(k / 32);
+  const limit = runtime.gpu.limits.storageBinding;
+  const perShard = Math.floor(limit / (words * 4) / 64) * 64;
+  if (perShard < 64) throw new Error(`Cannot load ${spec.name}: one row of ${k} does not fit the adapter's bindings`);
+  const shards: Shard[] = [];
+  let bytes = 0;
+  for (let first = 0; first < n; first += perShard) {
+    const count = Math.min(perShard, n - first);
+    const rows = pad(count, spec.interleave ? 16 : 8);
+    const weight = new Uint32Array(rows * words);
+    const scales = format === "int4" ? new Uint32Array(rows * groups) : new Uint32Array(4);
+    for (let r = 0; r < count; r += 512) {
+      fill(checkpoint, spec, format, first + r, Math.min(512, count - r), r, weight, scales, words, groups);
+    }
+    const upload = (label: string, data: Uint32Array): Tensor => ({
+      buf: runtime.memory.upload(`${spec.name} ${label}`, data),
+      offset: 0,
+      rows: 1,
+      cols: data.length,
+      stride: data.length,
+    });
+    shards.push({ first, rows, weight: upload("weight", weight), scales: upload("scales", scales) });
+    bytes += weight.byteLength + scales.byteLength;
+  }
+  const bias = runtime.memory.tensor(`${spec.name} bias`, 1, pad(n, 16));
+  if (spec.bias) {
+    const parts = spec.bias.map((b, i) => checkpoint.floats(b, [sources[i].n]));
+    const all = new Float32Array(pad(n, 8));
+    let at = 0;
+    for (const part of parts) {
+      all.set(part, at);
+      at += part.length;
+    }
+    runtime.memory.write(bias.buf, 0, all);
+  }
+  return { name: spec.name, n, k, format, shards, bias, bytes };
+}
+
+/** 32-bit words of one row, K padded to 8 (to 32 for int4's groups only in the scales). */
+const wordsOf = (format: Format, k: number): number => pad(k, 8) / PER_WORD[format];
+
+function formatOf(checkpoint: Checkpoint, spec: LinearSpec): Format {
+  const kinds = new Set(spec.sources.map((s) => checkpoint.dtype(s.name)));
+  if (kinds.size === 1 && kinds.has("INT4") && spec.sources.every((s) => !s.columns)) return "int4";
+  if (spec.precision === "f16") return "f16";
+  if (kinds.size === 1 && kinds.has("BF16")) return "bf16";
+  if (kinds.size === 1 && kinds.has("F16")) return "f16";
+  return "f32";
+}
+
+/** Packs rows [from, from + count) of the layer into the shard from its row `to` on. */
+function fill(
+  checkpoint: Checkpoint,
+  spec: LinearSpec,
+  format: Format,
+  from: number,
+  count: number,
+  to: number,
+  weight: Uint32Array,
+  scales: Uint32Array,
+  words: number,
+  groups: number,
+): void {
+  for (const run of runs(spec, from, count)) {
+    const { source, first, length, at, step } = run;
+    if (format === "int4") {
+      const q = checkpoint.int4Rows(source.name, first, length);
+      const stored = q.words.length / length;
+      for (let r = 0; r < length; r++) {
+        const row = to + at + r * step;
+        const base = (row >> 2) * words * 4 + (row & 3);
+        for (let j = 0; j < words; j++) weight[base + 4 * j] = q.words[r * stored + j];
+        const sBase = (row >> 2) * groups * 4 + (row & 3);
+        for (let g = 0; g < groups; g++) scales[sBase + 4 * g] = q.scales[r * groups + g];
+      }
+      continue;
+    }
+    const values = floatRows(checkpoint, source, first, length, spec.k);
+    const bits = new Uint32Array(values.buffer);
+    for (let r = 0; r < length; r++) {
+      const row = to + at + r * step;
+      const base = (row >> 2) * words * 4 + (row & 3);
+      const start = r * spec.k;
+      if (format === "f32") {
+        for (let k = 0; k < spec.k; k++) weight[base + 4 * k] = bits[start + k];
+      } else if (format === "bf16") {
+        for (let k = 0; k < spec.k; k++) weight[base + 4 * (k >> 1)] |= (bits[start + k] >>> 16) << (16 * (k & 1));
+      } else {
+        for (let k = 0; k < spec.k; k++) weight[base + 4 * (k >> 1)] |= toHalf(values[start + k]) << (16 * (k & 1));
+      }
+    }
+  }
+}
+
+/** Which stored rows make up layer rows [from, from + count). */
+function* runs(spec: LinearSpec, from: number, count: number) {
+  const { sources } = spec;
+  if (spec.interleave) {
+    const m = sources.length;
+    for (let s = 0; s < m; s++) {
+      const first = Math.ceil((from - s) / m);
+      const end = Math.ceil((from + count - s) / m);
+      if (end > first) yield { source: sources[s], first, length: end - first, at: first * m + s - from, step: m };
+    }
+    return;
+  }
+  let start = 0;
+  for (const source of sources) {
+    const lo = Math.max(from, start);
+    const hi = Math.min(from + count, start + source.n);
+    if (hi > lo) yield { source, first: lo - start, length: hi - lo, at: lo - from, step: 1 };
+    start += source.n;
+  }
+}
+
+/** Rows as float32 [count, k]; a tensor of more dimensions is flattened, an int4 one dequantised. */
+export function floatRows(
+  checkpoint: Checkpoint,
+  source: RowSource,
+  first: number,
+  count: number,
+  k: number,
+): Float32Array<ArrayBuffer> {
+  if (checkpoint.isInt4(source.name)) return dequantise(checkpoint, source.name, first, count, k);
+  const info = checkpoint.info(source.name);
+  const width = info.shape.slice(1).reduce((a, b) => a * b, 1);
+  const wanted = source.columns ? source.columns.reduce((a, c) => a + (c >= 0 ? 1 : 0), 0) : k;
+  if (info.shape[0] !== source.n || width !== wanted) {
+    throw new Error(`Cannot load ${source.name}: it is [${info.shape}], [${source.n}, ${wanted}] was expected`);
+  }
+  const values = toFloat32(checkpoint.rows(source.name, first, count), info.dtype);
+  if (!source.columns) return values;
+  const out = new Float32Array(count * k);
+  for (let r = 0; r < count; r++) {
+    for (let c = 0; c < k; c++) {
+      const at = source.columns[c];
+      if (at >= 0) out[r * k + c] = values[r * width + at];
+    }
+  }
+  return out;
+}
+
+function dequantise(checkpoint: Checkpoint, name: string, first: number, count: number, k: number) {
+  const q = checkpoint.int4Rows(name, first, count);
+  const groups = Math.ceil(k / 32);
+  const out = new Float32Array(count * k);
+  for (let r = 0; r < count; r++) {
+    for (let i = 0; i < k; i++) {
+      const word = q.words[r * groups * 4 + (i >> 3)];
+      const lane = i & 7;
+      const s = q.scales[r * groups + (i >> 5)];
+      const nibble = (word >>> (lane < 4 ? 8 * lane : 8 * lane - 28)) & 15;
+      out[r * k + i] = Math.fround(fromHalf(s & 0xffff) * nibble + fromHalf(s >>> 16));
+    }
+  }
+  return out;
+}
+
+export interface LinearOptions {
+  act?: Activation;
+  /** out += result. */
+  add?: boolean;
+  /** Rows 2i, 2i+1 are gate and up; out has n / 2 columns. */
+  glu?: boolean;
+}
+
+/** Few rows read the weights once a row; more rows share them in tiles. */
+const MATVEC_ROWS = 3;
+
+/** out [rows, n] (+)= act(x · Wᵀ + b). x's padding must be zero; out's becomes zero. */
+export function linear(pass: Pass, layer: Linear, x: Tensor, out: Tensor, options: LinearOptions = {}): void {
+  const kernel = x.rows <= MATVEC_ROWS ? matvec : matmul;
+  const constants = {
+    FORMAT: FORMAT_CODE[layer.format],
+    ACT: ACT_CODE[options.act ?? "none"],
+    ADD: options.add ? 1 : 0,
+    GLU: options.glu ? 1 : 0,
+  };
+  for (const shard of layer.shards) {
+    const to = shard.first === 0 ? out : columnsFrom(out, options.glu ? shard.first / 2 : shard.first);
+    const bias: Tensor = shard.first === 0 ? layer.bias : columnsFrom(layer.bias, shard.first);
+    pass.run(kernel, { x, weight: shard.weight, scales: shard.scales, bias, out: to }, {
+      rows: x.rows,
+      quads: shard.rows / 4,
+      words: pad(layer.k, 8) / 8,
+      x_stride: x.stride / 4,
+      out_stride: out.stride / 4,
+    }, constants);
+  }
+}
+
+/** Every buffer of a layer, for freeing. */
+export const buffersOf = (layer: Linear): Buf[] => [
+  layer.bias.buf,
+  ...layer.shards.flatMap((s) => [s.weight.buf, s.scales.buf]),
+];

@@ -1,0 +1,216 @@
+/**
+ * A dense decoder trunk (LLaMA, Qwen2, Qwen3): pre-norm, GQA, SwiGLU, rotary from host angles, paged KV.
+ *   h = x + o_proj(attn(rms(x)));  y = h + down(silu(gate(rms(h))) · up(rms(h)))
+ */
+import { attentionPaged, embed, qkvRope } from "../gpu/kernels.ts";
+import type { Pass, Runtime } from "../gpu/pass.ts";
+import { type Tensor, Workspace } from "../gpu/tensor.ts";
+import { gather, loadRmsNorm, loadVector, type Norm, norm } from "./blocks.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+import type { KvCache } from "./kv_cache.ts";
+import { FORMAT_CODE, type Linear, linear, loadLinear, type Precision } from "./linear.ts";
+
+export interface TrunkConfig {
+  vocabSize: number;
+  hidden: number;
+  layers: number;
+  heads: number;
+  kvHeads: number;
+  headDim: number;
+  intermediate: number;
+  eps: number;
+  /** Per-head RMSNorm of q and k (Qwen3). */
+  qkNorm: boolean;
+  /** Biases on q, k, v (Qwen2). */
+  qkvBias: boolean;
+  tied: boolean;
+}
+
+interface Layer {
+  inputNorm: Norm;
+  qkv: Linear; // [(heads + 2 · kv_heads) · head_dim, hidden]
+  qNorm: Tensor;
+  kNorm: Tensor;
+  o: Linear; // [hidden, heads · head_dim]
+  postNorm: Norm;
+  gateUp: Linear; // [2 · intermediate, hidden], rows interleaved
+  down: Linear; // [hidden, intermediate]
+}
+
+/** What the rows of one step carry; every tensor is one host upload. */
+export interface RowData {
+  rows: number;
+  token: Tensor;
+  media: Tensor;
+  angles: Tensor; // [rows, head_dim / 2, 2]
+  place: Tensor; // cache row of each token
+  extent: Tensor; // (first table entry, keys visible)
+  tables: Tensor;
+  /** Media-store row of each visual token or 0xffffffff; null: no deepstack in this step. */
+  deepstack: Tensor | null;
+  /** Rows whose logits are wanted; null with none. */
+  wanted: Tensor | null;
+  wantedRows: number;
+}
+
+export class TextTrunk {
+  private constructor(
+    readonly config: TrunkConfig,
+    private readonly embedding: Linear,
+    private readonly layers: Layer[],
+    private readonly finalNorm: Norm,
+    private readonly head: Linear,
+    private readonly work: Workspace,
+  ) {}
+
+  static load(
+    runtime: Runtime,
+    checkpoint: Checkpoint,
+    config: TrunkConfig,
+    names: { trunk: string; head: string },
+    precision: Precision,
+    work: Workspace,
+  ): TextTrunk {
+    const { hidden, headDim, heads, kvHeads, intermediate, eps } = config;
+    const q = heads * headDim;
+    const kv = kvHeads * headDim;
+    const make = (name: string, k: number, sources: [string, number][], bias = false, interleave = false) =>
+      loadLinear(runtime, checkpoint, {
+        name,
+        k,
+        sources: sources.map(([s, n]) => ({ name: `${s}.weight`, n })),
+        interleave,
+        bias: bias ? sources.map(([s]) => `${s}.bias`) : null,
+        precision,
+      });
+    const embedding = make("embed_tokens", hidden, [[`${names.trunk}embed_tokens`, config.vocabSize]]);
+    const layers = Array.from({ length: config.layers }, (_, i): Layer => {
+      const p = `${names.trunk}layers.${i}.`;
+      const a = `${p}self_attn.`;
+      const ones = () => runtime.memory.tensor("no norm", 1, headDim);
+      return {
+        inputNorm: loadRmsNorm(runtime, checkpoint, `${p}input_layernorm`, hidden, eps),
+        qkv: make(`${i} qkv`, hidden, [[`${a}q_proj`, q], [`${a}k_proj`, kv], [`${a}v_proj`, kv]], config.qkvBias),
+        qNorm: config.qkNorm ? loadVector(runtime, checkpoint, `${a}q_norm.weight`, headDim) : ones(),
+        kNorm: config.qkNorm ? loadVector(runtime, checkpoint, `${a}k_norm.weight`, headDim) : ones(),
+        o: make(`${i} o_proj`, q, [[`${a}o_proj`, hidden]]),
+        postNorm: loadRmsNorm(runtime, checkpoint, `${p}post_attention_layernorm`, hidden, eps),
+        gateUp: make(
+          `${i} gate_up`,
+          hidden,
+          [[`${p}mlp.gate_proj`, intermediate], [`${p}mlp.up_proj`, intermediate]],
+          false,
+          true,
+        ),
+        down: make(`${i} down_proj`, intermediate, [[`${p}mlp.down_proj`, hidden]]),
+      };
+    });
+    const finalNorm = loadRmsNorm(runtime, checkpoint, `${names.trunk}norm`, hidden, eps);
+    const head = config.tied ? embedding : make("lm_head", hidden, [[names.head, config.vocabSize]]);
+    return new TextTrunk(config, embedding, layers, finalNorm, head, work);
+  }
+
+  /** Bytes of weights that one decoded token reads. */
+  get bytesPerToken(): number {
+    const layers = this.layers.flatMap((l) => [l.qkv, l.o, l.gateUp, l.down]);
+    return [...layers, this.head].reduce((sum, l) => sum + l.bytes, 0);
+  }
+
+  /**
+   * One step over `data.rows` tokens. Returns logits [wantedRows, vocab] or null.
+   * @param drawn ids drawn last, by slot
+   * @param store media embeddings [media rows, hidden]
+   * @param taps deepstack features, one store a tap: added after layer k (VALLEY3.md, CRITICAL)
+   */
+  forward(pass: Pass, data: RowData, cache: KvCache, drawn: Tensor, store: Tensor, taps: Tensor[]): Tensor | null {
+    const { config: c, work } = this;
+    const { rows } = data;
+    const x = work.get("x", rows, c.hidden);
+    this.#embed(pass, data, drawn, store, x);
+    const h = work.get("h", rows, c.hidden);
+    const qkv = work.get("qkv", rows, (c.heads + 2 * c.kvHeads) * c.headDim);
+    const attended = work.get("attended", rows, c.heads * c.headDim);
+    const inner = work.get("inner", rows, c.intermediate);
+    this.layers.forEach((layer, i) => {
+      pass.tap(`text.layer_in.${i}`, x);
+      norm(pass, layer.inputNorm, x, h);
+      linear(pass, layer.qkv, h, qkv);
+      this.#attend(pass, layer, data, cache, i, qkv, attended);
+      if (i === 0) this.#tapLinear(pass, `text.layer0.attn_out`, layer.o, attended);
+      linear(pass, layer.o, attended, x, { add: true });
+      norm(pass, layer.postNorm, x, h);
+      linear(pass, layer.gateUp, h, inner, { glu: true });
+      if (i === 0) this.#tapLinear(pass, `text.layer0.mlp_out`, layer.down, inner);
+      linear(pass, layer.down, inner, x, { add: true });
+      if (data.deepstack && i < taps.length) gather(pass, taps[i], data.deepstack, x, { add: true });
+    });
+    if (pass.tapped) {
+      const all = work.get("final", rows, c.hidden);
+      norm(pass, this.finalNorm, x, all);
+      pass.tap("text.final_norm", all);
+    }
+    if (!data.wanted) return null;
+    const last = work.get("last", data.wantedRows, c.hidden);
+    gather(pass, x, data.wanted, last);
+    const normed = work.get("normed", data.wantedRows, c.hidden);
+    norm(pass, this.finalNorm, last, normed);
+    return this.logits(pass, normed);
+  }
+
+  /** Head: [rows, hidden], finally normed → [rows, vocab]. */
+  logits(pass: Pass, normed: Tensor): Tensor {
+    const logits = this.work.get("logits", normed.rows, this.config.vocabSize);
+    linear(pass, this.head, normed, logits);
+    pass.tap("logits", logits);
+    return logits;
+  }
+
+  #embed(pass: Pass, data: RowData, drawn: Tensor, store: Tensor, out: Tensor): void {
+    const { embedding } = this;
+    for (const shard of embedding.shards) {
+      pass.run(embed, {
+        token: data.token,
+        media: data.media,
+        drawn,
+        weight: shard.weight,
+        scales: shard.scales,
+        store,
+        out,
+      }, {
+        rows: data.rows,
+        first: shard.first,
+        quads: shard.rows / 4,
+        words: out.stride / 8,
+        out_stride: out.stride,
+        media_stride: store.stride,
+      }, { FORMAT: FORMAT_CODE[embedding.format] });
+    }
+  }
+
+  #attend(pass: Pass, l: Layer, data: RowData, cache: KvCache, i: number, qkv: Tensor, out: Tensor): void {
+    const { heads, kvHeads, headDim, eps, qkNorm } = this.config;
+    const { k, v } = cache.layers[i];
+    const HALF = cache.precision === "f16" ? 1 : 0;
+    const dims = { rows: data.rows, heads, kv_heads: kvHeads, dim: headDim };
+    pass.run(
+      qkvRope,
+      { angles: data.angles, q_norm: l.qNorm, k_norm: l.kNorm, place: data.place, qkv, k_cache: k, v_cache: v },
+      { ...dims, stride: qkv.stride, eps },
+      { NORM: qkNorm ? 1 : 0, HALF },
+    );
+    pass.run(
+      attentionPaged,
+      { q: qkv, k_cache: k, v_cache: v, extent: data.extent, tables: data.tables, out },
+      { ...dims, q_stride: qkv.stride, out_stride: out.stride, block: cache.blockSize, scale: 1 / Math.sqrt(headDim) },
+      { HALF },
+    );
+  }
+
+  /** For golden runs only: a projection's own output, which the served path adds to the residual at once. */
+  #tapLinear(pass: Pass, name: string, layer: Linear, x: Tensor): void {
+    if (!pass.tapped) return;
+    const out = this.work.get(name, x.rows, layer.n);
+    linear(pass, layer, x, out);
+    pass.tap(name, out);
+  }
+}
