@@ -160,6 +160,38 @@ export interface Clip {
   /** Frames a second at which `frames` were asked for; null: the processor's default. */
   fps: number | null;
   audio: Wave | null;
+  /** Frames have the family's size already (`decodeVideo` with a plan); else `build` resizes them. */
+  fitted?: boolean;
+}
+
+/** What a request asks of preprocessing (`mm_processor_kwargs`); it may only lower what the model and server allow. */
+export interface MediaLimits {
+  /** Of a picture or one frame of a video. */
+  minPixels?: number;
+  maxPixels?: number;
+  /** Frames a second taken from a video; `nframes` (a number of frames) excludes it. */
+  fps?: number;
+  nframes?: number;
+  minFrames?: number;
+  maxFrames?: number;
+}
+
+/** How a video file is sampled and its frames are sized: made by `PromptBuilder.videoPlan`, used by `decodeVideo`. */
+export interface VideoPlan {
+  /** Asked by the request; null: `defaultFps`. */
+  fps: number | null;
+  nframes: number | null;
+  defaultFps: number;
+  minFrames: number;
+  maxFrames: number;
+  /** The number of frames is a multiple of this. */
+  frameFactor: number;
+  /** Sides of a frame become multiples of this. */
+  sizeFactor: number;
+  minPixels: number;
+  maxPixels: number;
+  /** A frame gets at most totalPixels / frames (though not under 1.05 · minPixels); null: no such rule. */
+  totalPixels: number | null;
 }
 
 export interface ToolDefinition {
@@ -176,6 +208,10 @@ export interface PromptOptions {
   effort: Effort | null;
   /** "safe": content that spells a control token stays text; "official": the whole rendered prompt is encoded. */
   tokenization: "safe" | "official";
+  /** For pictures and lists of frames; video files are held to them by `videoPlan`. */
+  limits?: MediaLimits;
+  /** For templates that know `enable_thinking`; absent: the template's own default. */
+  enableThinking?: boolean;
 }
 
 /** The CPU side of a family. */
@@ -187,13 +223,19 @@ export interface PromptBuilder {
   encode(text: string): Uint32Array;
   /** Ids → text; control tokens are left out unless `keepSpecial`. */
   decode(ids: ArrayLike<number>, keepSpecial?: boolean): string;
+  /** How this model takes a video file. Throws `PromptError` naming a limit that the request exceeds. */
+  videoPlan(limits?: MediaLimits): VideoPlan;
   /** Decoder for ids that come one by one: `push` gives the text that an id completes, `end` what was held back. */
   detokenizer(keepSpecial?: boolean): { push(id: number): string; end(): string };
 }
 
 /** A conversation that the model cannot take; the server answers 400 with `code` and the field. */
 export class PromptError extends Error {
-  constructor(message: string, readonly code: string | null = null, readonly param: string | null = "messages") {
+  constructor(
+    message: string,
+    readonly code: string | null = null,
+    readonly param: string | null = "messages",
+  ) {
     super(message);
     this.name = "PromptError";
   }

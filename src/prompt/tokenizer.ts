@@ -9,6 +9,7 @@
 
 import { Tokenizer as BaseTokenizer } from "@huggingface/tokenizers";
 import { type AddedToken, AddedTokenSplitter, parseAddedToken } from "./added_tokens.ts";
+import { cutText, isQwenPreTokenizer } from "./cut_text.ts";
 import { byteLevelBytes, Detokenizer } from "./detokenizer.ts";
 
 /** A control token that a checkpoint's config names but its tokenizer.json may lack. */
@@ -32,6 +33,8 @@ export class Tokenizer {
   readonly #byId = new Map<number, AddedToken>();
   readonly #splitter: AddedTokenSplitter;
   readonly #bytes = new Map<number, Uint8Array>();
+  /** The pre-tokenizer is Qwen's, so `cutText` cuts where it cuts anyway. */
+  readonly #cuttable: boolean;
 
   /**
    * `json`: a parsed tokenizer.json. `extra`: control tokens to add where the file lacks them.
@@ -52,6 +55,7 @@ export class Tokenizer {
       { clean_up_tokenization_spaces: false },
     );
     this.#splitter = new AddedTokenSplitter(tokens.filter((token) => !isInner.has(token.content)));
+    this.#cuttable = isInner.size === 0 && isQwenPreTokenizer(json);
     this.added = new Map(tokens.map((token) => [token.content, token]));
     for (const token of tokens) this.#byId.set(token.id, token);
     const special = tokens.filter((token) => token.special);
@@ -68,6 +72,33 @@ export class Tokenizer {
         continue;
       }
       for (const id of this.#base.encode(piece.text, { add_special_tokens: false }).ids) ids.push(id);
+    }
+    return Uint32Array.from(ids);
+  }
+
+  /**
+   * As `encode`, giving way to other work every few milliseconds. Ends with null as soon as the text has more than
+   * `maxTokens` ids.
+   */
+  async encodeLong(
+    text: string,
+    blocked: ReadonlySet<number> | null,
+    maxTokens: number,
+  ): Promise<Uint32Array | null> {
+    const ids: number[] = [];
+    let since = performance.now();
+    for (const piece of this.#splitter.split(text, blocked)) {
+      if (piece.token !== null) ids.push(piece.token.id);
+      else {
+        for (const part of this.#cuttable ? cutText(piece.text, LONG_PIECE) : [piece.text]) {
+          for (const id of this.#base.encode(part, { add_special_tokens: false }).ids) ids.push(id);
+          if (ids.length > maxTokens) return null;
+          if (performance.now() - since < SLICE_MS) continue;
+          await new Promise((resolve) => setTimeout(resolve, 0));
+          since = performance.now();
+        }
+      }
+      if (ids.length > maxTokens) return null;
     }
     return Uint32Array.from(ids);
   }
@@ -111,6 +142,9 @@ export class Tokenizer {
     return this.#byId.get(id)?.content;
   }
 }
+
+/** Characters encoded in one go, and how long other work may wait, in `encodeLong`. */
+const LONG_PIECE = 1024, SLICE_MS = 8;
 
 const NOTHING = new Uint8Array(0);
 
