@@ -229,6 +229,21 @@ export interface PromptBuilder {
   detokenizer(keepSpecial?: boolean): { push(id: number): string; end(): string };
 }
 
+/** What the server must know of a model beside its prompt builder. */
+export interface ModelCard {
+  /** `none`: an effort asked for is refused; `optional`: it thinks when asked; `prompted`: medium unless asked. */
+  reasoning: "none" | "optional" | "prompted";
+  modalities: MediaKind[];
+  /** What holds where a request says nothing (generation_config.json; `do_sample` false: greedy). */
+  sampling: Omit<Sampling, "seed">;
+}
+
+/** The main thread's half of a loaded model: `loadPrompt(folder, media)` of registry_prompt.ts. */
+export interface PromptSide {
+  prompt: PromptBuilder;
+  card: ModelCard;
+}
+
 /** A conversation that the model cannot take; the server answers 400 with `code` and the field. */
 export class PromptError extends Error {
   constructor(

@@ -1,0 +1,211 @@
+/**
+ * The main thread's view of the engine: starts the Worker, passes requests to it, and starts another when it dies.
+ * Each request ends: with its finish, or with an EngineError.
+ */
+
+import type { ModelInfo, Prompt } from "../families/family.ts";
+import { admissible } from "./admission.ts";
+import { EngineError, type EngineStats, type GenerateParams, type GenerationEvent } from "./generation.ts";
+import type { FromWorker, LoadRequest, ToWorker } from "./protocol.ts";
+
+export type EngineState = "loading" | "ready" | "failed" | "closed";
+
+/** Pauses before the tries to load again after a loss, ms. */
+const RETRY_MS = [0, 500, 2000];
+
+/** A request in the engine and what came of it that nobody has taken yet. */
+interface Open {
+  key: string;
+  events: GenerationEvent[];
+  error: EngineError | null;
+  wake: () => void;
+}
+
+export class EngineClient {
+  state: EngineState = "loading";
+  /** Of the loaded model; null before. */
+  info: ModelInfo | null = null;
+  readonly #url: URL;
+  readonly #request: LoadRequest;
+  readonly #log: (message: string) => void;
+  readonly #open = new Map<number, Open>();
+  readonly #stats = new Map<number, (stats: EngineStats | null) => void>();
+  #worker: Worker | null = null;
+  #nextId = 1;
+  #losses = 0;
+  #started!: { resolve: () => void; reject: (error: Error) => void };
+  /** Resolves when the model is loaded the first time; rejects if it can't be. */
+  readonly ready: Promise<void>;
+
+  /** `url`: the Worker's entry. `log` hears of losses and restarts. */
+  constructor(url: URL, request: LoadRequest, log: (message: string) => void = () => {}) {
+    this.#url = url;
+    this.#request = request;
+    this.#log = log;
+    this.ready = new Promise((resolve, reject) => this.#started = { resolve, reject });
+    this.ready.catch(() => {});
+    this.#start();
+  }
+
+  /** Requests in the engine. */
+  get active(): number {
+    return this.#open.size;
+  }
+
+  /**
+   * Takes a request; its arrays are moved to the Worker. Throws EngineError at once if it can't be taken. What is
+   * returned must be iterated: it ends after an event with `finish`, or throws EngineError. When `signal` aborts,
+   * the engine drops the request and the iteration ends with finish "abort".
+   */
+  generate(prompt: Prompt, params: GenerateParams, signal: AbortSignal): AsyncIterable<GenerationEvent> {
+    if (this.info === null || this.state !== "ready") {
+      throw new EngineError("The engine is not ready", "unavailable");
+    }
+    admissible(prompt, params, this.info);
+    const { maxWaiting, maxWaitingPerKey } = this.#request.options;
+    const ofKey = [...this.#open.values()].filter(({ key }) => key === params.key).length;
+    if (
+      this.#open.size >= this.info.maxSequences + maxWaiting ||
+      ofKey >= this.info.maxSequences + maxWaitingPerKey
+    ) throw new EngineError(`The queue is full: ${this.#open.size} requests are open`, "full");
+    const id = this.#nextId++;
+    const open: Open = { key: params.key, events: [], error: null, wake: () => {} };
+    this.#open.set(id, open);
+    if (!signal.aborted) this.#post({ type: "generate", id, prompt, params }, [...buffersOf(prompt)]);
+    return this.#listen(id, open, signal);
+  }
+
+  async *#listen(id: number, open: Open, signal: AbortSignal): AsyncGenerator<GenerationEvent> {
+    const onAbort = () => open.wake();
+    signal.addEventListener("abort", onAbort);
+    let ended = false;
+    try {
+      for (;;) {
+        if (signal.aborted) {
+          yield { ids: [], cachedTokens: 0, finish: "abort", stopId: null };
+          return;
+        }
+        const event = open.events.shift();
+        if (event !== undefined) {
+          ended = event.finish !== null;
+          yield event;
+          if (ended) return;
+        } else if (open.error !== null) {
+          ended = true;
+          throw open.error;
+        } else await new Promise<void>((resolve) => open.wake = resolve);
+      }
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+      this.#open.delete(id);
+      if (!ended) this.#post({ type: "abort", id });
+    }
+  }
+
+  /** The engine's counters; null if it does not answer within `timeoutMs`. */
+  stats(timeoutMs = 5000): Promise<EngineStats | null> {
+    if (this.state !== "ready") return Promise.resolve(null);
+    const id = this.#nextId++;
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => done(null), timeoutMs);
+      const done = (stats: EngineStats | null) => {
+        clearTimeout(timer);
+        this.#stats.delete(id);
+        resolve(stats);
+      };
+      this.#stats.set(id, done);
+      this.#post({ type: "stats", id });
+    });
+  }
+
+  /** Ends the Worker; requests still open fail. */
+  close(): void {
+    this.state = "closed";
+    this.#worker?.terminate();
+    this.#worker = null;
+    this.#failAll(new EngineError("The server is shutting down", "unavailable"));
+    this.#started.reject(new EngineError("The engine was closed", "unavailable"));
+  }
+
+  #start(): void {
+    const worker = new Worker(this.#url, { type: "module", name: "engine" });
+    this.#worker = worker;
+    worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#receive(data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      if (this.#worker === worker) this.#lose(event.message);
+    };
+    this.#post({ type: "load", request: this.#request });
+  }
+
+  #post(message: ToWorker, transfer: Transferable[] = []): void {
+    this.#worker?.postMessage(message, transfer);
+  }
+
+  #receive(message: FromWorker): void {
+    switch (message.type) {
+      case "ready":
+        this.info = message.info;
+        this.state = "ready";
+        this.#started.resolve();
+        return;
+      case "load-failed":
+        if (this.info === null) {
+          this.state = "failed";
+          this.#started.reject(new Error(message.message));
+        } else this.#lose(message.message);
+        return;
+      case "event":
+        if (message.event.finish !== null) this.#losses = 0;
+        this.#deliver(message.id, (open) => open.events.push(message.event));
+        return;
+      case "failed":
+        this.#deliver(message.id, (open) => open.error = new EngineError(message.message, message.code));
+        return;
+      case "stats":
+        this.#stats.get(message.id)?.(message.stats);
+        return;
+      case "lost":
+        this.#lose(message.reason);
+    }
+  }
+
+  /** The device or the Worker is gone: all requests fail, and another Worker is started. */
+  #lose(reason: string): void {
+    if (this.state === "closed") return;
+    this.#worker?.terminate();
+    this.#worker = null;
+    this.#failAll(new EngineError("The device was lost; the request was not finished", "device_lost"));
+    for (const done of this.#stats.values()) done(null);
+    const pause = RETRY_MS[this.#losses++];
+    this.#log(`Engine lost: ${reason}${pause === undefined ? "" : "; loading again"}`);
+    if (pause === undefined || this.info === null) {
+      this.state = "failed";
+      this.#started.reject(new Error(reason));
+      return;
+    }
+    this.state = "loading";
+    setTimeout(() => this.state === "loading" && this.#start(), pause);
+  }
+
+  #failAll(error: EngineError): void {
+    for (const id of this.#open.keys()) this.#deliver(id, (open) => open.error = error);
+  }
+
+  #deliver(id: number, put: (open: Open) => void): void {
+    const open = this.#open.get(id);
+    if (open === undefined) return;
+    put(open);
+    open.wake();
+  }
+}
+
+/** Large arrays of a prompt: moved, not copied. */
+function* buffersOf(prompt: Prompt): Generator<ArrayBuffer> {
+  const seen = new Set<ArrayBufferLike>();
+  for (const array of [prompt.ids, prompt.positions, ...prompt.media.map((medium) => medium.data)]) {
+    if (array === null || seen.has(array.buffer) || !(array.buffer instanceof ArrayBuffer)) continue;
+    seen.add(array.buffer);
+    yield array.buffer;
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * The loop between scheduler and model. It never waits for an id before it submits the next step: steps go out in
+ * groups of about `GROUP_MS` of device time, a group's ids come back by one read, and while they are on their way
+ * the next group is submitted already. What an answer turns out not to need (its end was in the ids) is wasted.
+ */
+
+import { setImmediate } from "node:timers";
+import type { Model, SequenceStep, StepHandle } from "../families/family.ts";
+import {
+  EngineError,
+  type EngineStats,
+  type FinishReason,
+  type GenerateParams,
+  type GenerationEvent,
+} from "./generation.ts";
+import { DEFAULT_SCHEDULER_OPTIONS, type Plan, Scheduler, type SchedulerOptions } from "./scheduler.ts";
+import type { Sequence } from "./sequence.ts";
+import type { Prompt } from "../families/family.ts";
+
+/** Device time of one group: more than the 10 ms that a read-back takes at least, little enough to stop soon. */
+const GROUP_MS = 16;
+const MAX_GROUP = 16;
+/** Groups submitted and not read. */
+const GROUPS_IN_FLIGHT = 2;
+
+export interface EngineOptions extends SchedulerOptions {
+  /** A request that got no place in this time fails. */
+  maxWaitMs: number;
+}
+
+export const DEFAULT_ENGINE_OPTIONS: EngineOptions = { ...DEFAULT_SCHEDULER_OPTIONS, maxWaitMs: 60_000 };
+
+/** Who hears of the requests' progress. */
+export interface EngineListener {
+  event(id: number, event: GenerationEvent): void;
+  failed(id: number, error: EngineError): void;
+  /** The device is gone: all requests have failed, and the engine takes no more. */
+  lost(reason: string): void;
+}
+
+interface Group {
+  plans: Plan[];
+  sampled: Promise<{ slot: number; id: number }[][]>;
+  submitted: number;
+}
+
+export class Engine {
+  readonly #model: Model;
+  readonly #scheduler: Scheduler;
+  readonly #options: EngineOptions;
+  readonly #listener: EngineListener;
+  readonly #sequences = new Map<number, Sequence>();
+  readonly #groups: Group[] = [];
+  /** Estimated device time of a step that only decodes, ms. */
+  #stepMs = 8;
+  #lastRead = 0;
+  #running = false;
+  #lost: string | null = null;
+
+  constructor(model: Model, listener: EngineListener, options: EngineOptions = DEFAULT_ENGINE_OPTIONS) {
+    this.#model = model;
+    this.#listener = listener;
+    this.#options = options;
+    this.#scheduler = new Scheduler(model.info, options);
+  }
+
+  /** Takes a request; its news go to the listener under `id`. Throws EngineError if it can't be taken. */
+  submit(id: number, prompt: Prompt, params: GenerateParams): void {
+    if (this.#lost !== null) throw new EngineError(`The device is lost: ${this.#lost}`, "device_lost");
+    this.#sequences.set(id, this.#scheduler.add(id, prompt, params, performance.now()));
+    if (!this.#running) {
+      this.#running = true;
+      this.#run().catch((error) => this.#fail(String(error?.message ?? error)));
+    }
+  }
+
+  /** Ends a request at once; nothing more is told of it. Unknown ids (it just ended) are fine. */
+  abort(id: number): void {
+    const sequence = this.#sequences.get(id);
+    if (sequence === undefined) return;
+    this.#sequences.delete(id);
+    this.#scheduler.end(sequence);
+  }
+
+  stats(): EngineStats {
+    return this.#scheduler.stats();
+  }
+
+  async #run(): Promise<void> {
+    while (this.#scheduler.busy || this.#groups.length > 0) {
+      this.#expire();
+      const group = this.#groups.length < GROUPS_IN_FLIGHT ? this.#submitGroup() : false;
+      // Messages (new requests, aborts) come in between groups.
+      if (group && this.#groups.length < GROUPS_IN_FLIGHT) {
+        await new Promise((resolve) => setImmediate(resolve));
+      } else if (this.#groups.length > 0) this.#process(this.#groups[0], await this.#groups[0].sampled);
+      else if (this.#scheduler.busy) await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    this.#running = false;
+  }
+
+  /** Submits the next few steps. False: there is nothing to submit now. */
+  #submitGroup(): boolean {
+    const size = Math.min(MAX_GROUP, Math.max(1, Math.round(GROUP_MS / this.#stepMs)));
+    const plans: Plan[] = [], handles: StepHandle[] = [];
+    const submitted = performance.now();
+    while (plans.length < size) {
+      const plan = this.#scheduler.plan();
+      if (plan.entries.length === 0) break;
+      for (const { feature, row } of plan.encode) this.#model.encodeMedia(feature, row);
+      handles.push(this.#model.step(plan.entries.map((entry) => this.#step(entry))));
+      plans.push(plan);
+      if (plan.prefill) break; // long, and its first id is awaited
+    }
+    if (plans.length === 0) return false;
+    const sampled = this.#model.read(handles);
+    sampled.catch(() => {}); // awaited later
+    this.#groups.push({ plans, sampled, submitted });
+    return true;
+  }
+
+  #step({ sequence, start, count, fromSlot, samples, mediaRows }: Plan["entries"][number]): SequenceStep {
+    const { blockSize, positionAxes } = this.#model.info;
+    return {
+      slot: sequence.slot,
+      ids: fromSlot ? null : Uint32Array.from(sequence.ids.slice(start, start + count)),
+      start,
+      positions: sequence.positions(start, count, positionAxes),
+      mediaRows,
+      blocks: Uint32Array.from(sequence.blocks.slice(0, Math.ceil((start + count) / blockSize))),
+      sample: samples ? sequence.params.sampling : null,
+    };
+  }
+
+  /** Takes in what the oldest group sampled. */
+  #process(group: Group, sampled: { slot: number; id: number }[][]): void {
+    this.#groups.shift();
+    const now = performance.now();
+    if (group.plans.every((plan) => !plan.prefill)) {
+      const took = (now - Math.max(group.submitted, this.#lastRead)) / group.plans.length;
+      this.#stepMs += 0.3 * (Math.max(took, 0.05) - this.#stepMs);
+    }
+    this.#lastRead = now;
+    const news = new Map<Sequence, number[]>();
+    group.plans.forEach((plan, step) => {
+      const drawn = sampled[step][Symbol.iterator]();
+      for (const entry of plan.entries) {
+        const id = entry.samples ? drawn.next().value?.id ?? null : null;
+        const { sequence } = entry;
+        const stopped = id !== null && this.#stopsAt(sequence, id);
+        this.#scheduler.finishEntry(entry, stopped ? null : id);
+        if (id === null || !this.#sequences.has(sequence.id)) continue;
+        const ids = news.get(sequence) ?? [];
+        news.set(sequence, ids);
+        if (!stopped) ids.push(id);
+        const full = sequence.ids.length - sequence.promptLength >= sequence.maxTokens;
+        if (stopped || full) this.#finish(sequence, ids, stopped ? "stop" : "length", stopped ? id : null);
+      }
+    });
+    for (const [sequence, ids] of news) {
+      if (this.#sequences.has(sequence.id)) this.#tell(sequence, ids, null, null);
+    }
+  }
+
+  #stopsAt(sequence: Sequence, id: number): boolean {
+    return sequence.params.stopIds.includes(id) &&
+      sequence.ids.length - sequence.promptLength >= sequence.params.minTokens;
+  }
+
+  #finish(sequence: Sequence, ids: number[], reason: FinishReason, stopId: number | null): void {
+    this.#sequences.delete(sequence.id);
+    this.#scheduler.end(sequence);
+    this.#tell(sequence, ids, reason, stopId);
+  }
+
+  #tell(sequence: Sequence, ids: number[], finish: FinishReason | null, stopId: number | null): void {
+    this.#listener.event(sequence.id, { ids, cachedTokens: sequence.cachedTokens, finish, stopId });
+  }
+
+  /** Fails what has waited too long. */
+  #expire(): void {
+    const before = performance.now() - this.#options.maxWaitMs;
+    for (const sequence of [...this.#scheduler.queue]) {
+      if (sequence.since >= before) continue;
+      this.#sequences.delete(sequence.id);
+      this.#scheduler.end(sequence);
+      this.#listener.failed(
+        sequence.id,
+        new EngineError("The request waited too long for a place", "queue_timeout"),
+      );
+    }
+  }
+
+  /** The model failed: so do all requests. */
+  #fail(reason: string): void {
+    this.#lost = reason;
+    this.#running = false;
+    const error = new EngineError(`The device is lost: ${reason}`, "device_lost");
+    for (const id of this.#sequences.keys()) this.#listener.failed(id, error);
+    this.#sequences.clear();
+    this.#groups.length = 0;
+    this.#listener.lost(reason);
+  }
+}

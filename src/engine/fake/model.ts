@@ -1,0 +1,181 @@
+/**
+ * A model without a GPU: the same interface and the same queueing of work, scripted answers. Its "KV cache" holds
+ * what was written to each row, and an id is drawn from what the block table leads to, so that a wrong block,
+ * position, media row or slot shows in the answer.
+ */
+
+import type {
+  MediaFeature,
+  Model,
+  ModelInfo,
+  Sampled,
+  SequenceStep,
+  StepHandle,
+} from "../../families/family.ts";
+import { replyTo } from "./script.ts";
+import { CONTROL, encodeText, VOCABULARY_SIZE } from "./vocabulary.ts";
+
+export interface FakeOptions extends Partial<ModelInfo> {
+  /** Device time of a step, of a prompt token and of a media token, ms. */
+  stepMs?: number;
+  promptTokenMs?: number;
+  mediaTokenMs?: number;
+  /** Time that a read-back takes at least, ms. */
+  readMs?: number;
+  /** `script` (default), or `hash`: every id depends on every row before it. */
+  answers?: "script" | "hash";
+  /** The device is lost at this step. */
+  loseAtStep?: number;
+}
+
+/** What one KV row was computed from. */
+interface Row {
+  id: number;
+  /** The id, or the media store's value (below −1). */
+  value: number;
+  /** All rotary positions of the token, joined. */
+  position: string;
+}
+
+const DEFAULTS: ModelInfo = {
+  family: "fake",
+  vocabSize: VOCABULARY_SIZE,
+  hiddenSize: 1,
+  positionAxes: 3,
+  maxContext: 8192,
+  eosIds: [CONTROL.imEnd],
+  modalities: ["image", "video", "audio"],
+  numBlocks: 2048,
+  blockSize: 16,
+  maxSequences: 8,
+  maxBatchTokens: 512,
+  mediaRows: 8192,
+  device: "fake",
+};
+
+export class FakeModel implements Model {
+  readonly info: ModelInfo;
+  readonly #options: FakeOptions;
+  readonly #rows: (Row | undefined)[];
+  readonly #media: Float64Array;
+  readonly #slots: Int32Array;
+  readonly #results = new Map<number, { sampled: Sampled[]; doneAt: number }>();
+  #steps = 0;
+  /** When the simulated device will have done all that is queued. */
+  #busyUntil = 0;
+  #lost = false;
+
+  constructor(options: FakeOptions = {}) {
+    this.#options = options;
+    const given = Object.entries(options).filter(([key, value]) => key in DEFAULTS && value !== undefined);
+    this.info = { ...DEFAULTS, ...Object.fromEntries(given) };
+    this.#rows = new Array(this.info.numBlocks * this.info.blockSize);
+    this.#media = new Float64Array(this.info.mediaRows);
+    this.#slots = new Int32Array(this.info.maxSequences).fill(-1);
+  }
+
+  encodeMedia(feature: MediaFeature, row: number): void {
+    if (row < 0 || row + feature.tokens > this.info.mediaRows) {
+      throw new Error(`Cannot encode: no row ${row}`);
+    }
+    const start = parseInt(feature.digest.slice(0, 10), 16);
+    for (let i = 0; i < feature.tokens; i++) this.#media[row + i] = -2 - (start + i);
+    this.#queue(feature.tokens * (this.#options.mediaTokenMs ?? 0));
+  }
+
+  step(batch: SequenceStep[]): StepHandle {
+    const { stepMs = 2, promptTokenMs = 0.01, loseAtStep } = this.#options;
+    if (++this.#steps === loseAtStep) this.#lost = true;
+    if (this.#lost) throw new Error("the fake device was lost");
+    const tokens = batch.reduce((sum, entry) => sum + (entry.ids?.length ?? 1), 0);
+    if (batch.length === 0 || batch.length > this.info.maxSequences || tokens > this.info.maxBatchTokens) {
+      throw new Error(`Cannot run a step of ${batch.length} sequences and ${tokens} tokens`);
+    }
+    const sampled: Sampled[] = [];
+    let slow = false;
+    for (const entry of batch) {
+      const length = this.#write(entry);
+      if (entry.sample === null) continue;
+      const drawn = this.#draw(entry, length);
+      slow ||= drawn.slow;
+      this.#slots[entry.slot] = drawn.id;
+      sampled.push({ slot: entry.slot, id: drawn.id });
+    }
+    this.#queue(slow ? 40 : stepMs + promptTokenMs * tokens);
+    this.#results.set(this.#steps, { sampled, doneAt: this.#busyUntil });
+    return { id: this.#steps };
+  }
+
+  async read(steps: readonly StepHandle[]): Promise<Sampled[][]> {
+    const results = steps.map(({ id }) => {
+      const result = this.#results.get(id);
+      if (result === undefined) throw new Error(`Cannot read step ${id}: it was read or never run`);
+      this.#results.delete(id);
+      return result;
+    });
+    const wait = Math.max(this.#options.readMs ?? 0, results.at(-1)!.doneAt - performance.now());
+    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+    if (this.#lost) throw new Error("the fake device was lost");
+    return results.map((result) => result.sampled);
+  }
+
+  destroy(): void {
+    this.#lost = true;
+  }
+
+  #queue(ms: number): void {
+    this.#busyUntil = Math.max(this.#busyUntil, performance.now()) + ms;
+  }
+
+  /** Fills the entry's KV rows; tells how many the sequence has now. */
+  #write({ slot, ids, start, positions, mediaRows, blocks }: SequenceStep): number {
+    const { blockSize, positionAxes } = this.info;
+    const tokens = ids ?? [this.#slots[slot]], count = tokens.length;
+    if (blocks.length < Math.ceil((start + count) / blockSize)) {
+      throw new Error("Cannot run: block table too short");
+    }
+    for (let i = 0; i < count; i++) {
+      const at = start + i, media = mediaRows?.[i] ?? -1;
+      const axes = Array.from({ length: positionAxes }, (_, axis) => positions[axis * count + i]);
+      this.#rows[blocks[Math.floor(at / blockSize)] * blockSize + at % blockSize] = {
+        id: tokens[i],
+        value: media >= 0 ? this.#media[media] : tokens[i],
+        position: axes.join(),
+      };
+      if (tokens[i] < 0 || tokens[i] >= this.info.vocabSize) throw new Error(`Cannot run: id ${tokens[i]}`);
+    }
+    return start + count;
+  }
+
+  #draw({ blocks, sample }: SequenceStep, length: number): { id: number; slow: boolean } {
+    const { blockSize } = this.info;
+    const rows = Array.from(
+      { length },
+      (_, i) => this.#rows[blocks[Math.floor(i / blockSize)] * blockSize + i % blockSize],
+    );
+    if (this.#options.answers === "hash") {
+      return { id: hashOf(rows, sample!.temperature > 0 ? sample!.seed : 0), slow: false };
+    }
+    const opened = [CONTROL.imStart, ...encodeText("assistant\n")];
+    const values = rows.map((row) => row?.id ?? -1);
+    for (let at = length - opened.length; at >= 0; at--) {
+      if (!opened.every((id, i) => values[at + i] === id)) continue;
+      const end = at + opened.length;
+      const { ids, endless, slow } = replyTo(values.slice(0, end));
+      const next = length - end;
+      return { id: endless ? ids[next % ids.length] : ids[next] ?? CONTROL.imEnd, slow };
+    }
+    return { id: CONTROL.imEnd, slow: false };
+  }
+}
+
+/** FNV-1a over everything in the rows, as a byte that is printable. */
+function hashOf(rows: (Row | undefined)[], seed: number): number {
+  let hash = 2166136261 ^ seed;
+  for (const row of rows) {
+    const text = row === undefined ? "?" : `${row.value}@${row.position}`;
+    for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 16777619);
+  }
+  hash = (hash ^ (hash >>> 15)) >>> 0;
+  return hash % 97 === 0 ? CONTROL.imEnd : 32 + hash % 95;
+}

@@ -1,0 +1,79 @@
+/** What the engine is asked for, what it tells, and how it fails. */
+
+import type { Sampling } from "../families/family.ts";
+
+export interface GenerateParams {
+  sampling: Sampling;
+  /** Tokens of the answer at most; the engine refuses what does not fit in the context. null: what fits. */
+  maxTokens: number | null;
+  /** Tokens before which no stop id ends the answer. */
+  minTokens: number;
+  /** Ids that end the answer: the family's own (unless the client ignores them) and the client's. */
+  stopIds: number[];
+  /** Who asks; waiting requests of different keys take turns. */
+  key: string;
+  /** Scope of the caches: requests with different salts never share KV blocks or media encodings. */
+  salt: string;
+}
+
+/** `abort` is told to nobody but logs: the one who aborted has left. */
+export type FinishReason = "stop" | "length" | "abort";
+
+export type EngineErrorCode =
+  /** The queue is full (for this key or at all). */
+  | "full"
+  /** It waited too long. */
+  | "queue_timeout"
+  /** Prompt and answer do not fit in the context. */
+  | "too_long"
+  /** One medium is larger than the media store. */
+  | "media_too_large"
+  /** The device or the engine's thread is gone; others may be served again soon. */
+  | "device_lost"
+  /** The engine is shutting down or not ready. */
+  | "unavailable"
+  | "internal";
+
+export class EngineError extends Error {
+  constructor(message: string, readonly code: EngineErrorCode) {
+    super(message);
+    this.name = "EngineError";
+  }
+}
+
+/** News of one request. `ids`: newly sampled, the one that ended the answer left out. */
+export interface GenerationEvent {
+  ids: number[];
+  /** Prompt tokens that the prefix cache gave. */
+  cachedTokens: number;
+  finish: FinishReason | null;
+  /** The id that ended the answer, or null. */
+  stopId: number | null;
+}
+
+/** Counters that prove nothing is lost: at rest every `free` equals its total. */
+export interface EngineStats {
+  waiting: number;
+  running: number;
+  /** Finished or aborted, with steps still in flight. */
+  draining: number;
+  freeSlots: number;
+  totalSlots: number;
+  /** Not referenced by a sequence (empty or holding cached content). */
+  freeBlocks: number;
+  totalBlocks: number;
+  /** Unreferenced blocks that hold reusable content. */
+  cachedBlocks: number;
+  blockSize: number;
+  freeMediaRows: number;
+  totalMediaRows: number;
+  /** Media whose encodings are held. */
+  cachedMedia: number;
+  steps: number;
+  promptTokens: number;
+  cachedTokens: number;
+  generatedTokens: number;
+  preemptions: number;
+  mediaEncoded: number;
+  mediaReused: number;
+}

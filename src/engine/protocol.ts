@@ -1,0 +1,29 @@
+/** Messages between the main thread and the engine's Worker. */
+
+import type { ModelInfo, Prompt } from "../families/family.ts";
+import type { EngineOptions } from "./engine.ts";
+import type { EngineErrorCode, EngineStats, GenerateParams, GenerationEvent } from "./generation.ts";
+
+/** What the worker is to load; `load` of the worker's host understands it. */
+export interface LoadRequest {
+  engine: "gpu" | "fake";
+  /** Folder of a model; "" for the fake. */
+  folder: string;
+  options: EngineOptions;
+  /** The family's own load options (dtype, device limits …), and the fake's timing. */
+  model: Record<string, unknown>;
+}
+
+export type ToWorker =
+  | { type: "load"; request: LoadRequest }
+  | { type: "generate"; id: number; prompt: Prompt; params: GenerateParams }
+  | { type: "abort"; id: number }
+  | { type: "stats"; id: number };
+
+export type FromWorker =
+  | { type: "ready"; info: ModelInfo }
+  | { type: "load-failed"; message: string }
+  | { type: "event"; id: number; event: GenerationEvent }
+  | { type: "failed"; id: number; message: string; code: EngineErrorCode }
+  | { type: "stats"; id: number; stats: EngineStats }
+  | { type: "lost"; reason: string };

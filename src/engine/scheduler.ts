@@ -1,0 +1,244 @@
+/**
+ * Chooses what each step computes. Pure bookkeeping, no device.
+ *
+ * A step takes one token of every sequence that decodes, then prompt chunks of those already admitted, then
+ * admits waiting ones while slots and blocks last. A sequence that needs a block when none is left takes it from
+ * the one admitted last, which is computed again later (its finished blocks may still be in the prefix cache).
+ * The device runs steps in order, so a step may rest on the results of one that has not been read.
+ */
+
+import type { ModelInfo, Prompt } from "../families/family.ts";
+import { admissible } from "./admission.ts";
+import { EngineError, type EngineStats, type GenerateParams } from "./generation.ts";
+import { type Encoding, Memory } from "./memory.ts";
+import { Sequence } from "./sequence.ts";
+import { WaitingQueue } from "./waiting_queue.ts";
+
+export interface SchedulerOptions {
+  maxWaiting: number;
+  maxWaitingPerKey: number;
+  /** Prompt tokens in a step that also decodes, so that decoding goes on evenly. */
+  mixedPrefillTokens: number;
+  prefixCache: boolean;
+}
+
+export const DEFAULT_SCHEDULER_OPTIONS: SchedulerOptions = {
+  maxWaiting: 128,
+  maxWaitingPerKey: 64,
+  mixedPrefillTokens: 256,
+  prefixCache: true,
+};
+
+/** One sequence's part of a step. */
+export interface PlanEntry {
+  sequence: Sequence;
+  start: number;
+  count: number;
+  /** The token to compute is the id drawn last in the slot. */
+  fromSlot: boolean;
+  samples: boolean;
+  mediaRows: Int32Array | null;
+}
+
+export interface Plan {
+  entries: PlanEntry[];
+  encode: Encoding[];
+  /** Some of it is prompt. */
+  prefill: boolean;
+}
+
+export class Scheduler {
+  readonly memory: Memory;
+  readonly queue = new WaitingQueue();
+  /** Lost their place; come before all that wait. */
+  readonly preempted: Sequence[] = [];
+  /** In order of admission. */
+  readonly running: Sequence[] = [];
+  readonly draining = new Set<Sequence>();
+  #arrivals = 0;
+  readonly #counters = { steps: 0, promptTokens: 0, cachedTokens: 0, generatedTokens: 0, preemptions: 0 };
+
+  constructor(readonly info: ModelInfo, readonly options: SchedulerOptions = DEFAULT_SCHEDULER_OPTIONS) {
+    this.memory = new Memory(info, options.prefixCache);
+  }
+
+  /** Puts a request in the queue. Throws EngineError if it can never run, or the queue is full. */
+  add(id: number, prompt: Prompt, params: GenerateParams, now: number): Sequence {
+    const maxTokens = admissible(prompt, params, this.info);
+    const { maxWaiting, maxWaitingPerKey } = this.options;
+    // Those that have a place soon do not count as waiting.
+    const places = this.info.maxSequences - this.running.length;
+    if (
+      this.queue.size >= maxWaiting + places || this.queue.countOf(params.key) >= maxWaitingPerKey + places
+    ) {
+      throw new EngineError(`The queue is full: ${this.queue.size} requests wait`, "full");
+    }
+    const sequence = new Sequence(id, prompt, params, maxTokens, this.#arrivals++, now);
+    this.queue.push(sequence);
+    return sequence;
+  }
+
+  /** There is something to compute or to wait for. */
+  get busy(): boolean {
+    return this.queue.size + this.preempted.length + this.running.length + this.draining.size > 0;
+  }
+
+  /** The next step; its effect is booked. No entries: nothing can go on before steps in flight are read. */
+  plan(): Plan {
+    this.memory.media.unpinAll();
+    const plan: Plan = { entries: [], encode: [], prefill: false };
+    let budget = this.info.maxBatchTokens;
+    for (const sequence of [...this.running]) {
+      if (budget === 0) break;
+      if (!ready(sequence) || !sequence.decoding || !this.#grow(sequence, plan)) continue;
+      budget -= this.#take(plan, sequence, 1);
+    }
+    if (plan.entries.length > 0) budget = Math.min(budget, this.options.mixedPrefillTokens);
+    for (const sequence of this.running) {
+      if (budget === 0) break;
+      if (ready(sequence) && !sequence.decoding) budget -= this.#take(plan, sequence, budget);
+    }
+    while (budget > 0) {
+      const sequence = this.#admit();
+      if (sequence === null) break;
+      budget -= this.#take(plan, sequence, budget);
+    }
+    if (plan.entries.length > 0) this.#counters.steps++;
+    return plan;
+  }
+
+  /** A step's entry has been read: its tokens are in the cache. `id`: what it drew, unless it drew nothing. */
+  finishEntry({ sequence, start, count }: PlanEntry, id: number | null): void {
+    sequence.inFlight--;
+    sequence.completed = start + count;
+    if (sequence.state !== "ended") {
+      if (id !== null) {
+        sequence.ids.push(id);
+        this.#counters.generatedTokens++;
+      }
+      this.memory.commit(sequence);
+    }
+    if (sequence.inFlight > 0) return;
+    if (this.draining.delete(sequence)) this.memory.release(sequence);
+    else if (sequence.state === "preempting") this.#vacate(sequence);
+  }
+
+  /** Ends a sequence wherever it is: finished, aborted or failed. */
+  end(sequence: Sequence): void {
+    const { state } = sequence;
+    if (state === "ended") return;
+    sequence.state = "ended";
+    if (state === "waiting") {
+      if (!this.queue.remove(sequence)) remove(this.preempted, sequence);
+      return;
+    }
+    remove(this.running, sequence);
+    if (sequence.inFlight > 0) this.draining.add(sequence);
+    else this.memory.release(sequence);
+  }
+
+  stats(): EngineStats {
+    const { info, memory: { blocks, media, freeSlots } } = this;
+    return {
+      waiting: this.queue.size + this.preempted.length,
+      running: this.running.length,
+      draining: this.draining.size,
+      freeSlots,
+      totalSlots: info.maxSequences,
+      freeBlocks: blocks.free,
+      totalBlocks: info.numBlocks,
+      cachedBlocks: blocks.cached,
+      blockSize: info.blockSize,
+      freeMediaRows: media.free,
+      totalMediaRows: info.mediaRows,
+      cachedMedia: media.cached,
+      mediaEncoded: media.encoded,
+      mediaReused: media.reused,
+      ...this.#counters,
+    };
+  }
+
+  /** Books up to `budget` of the sequence's tokens; tells how many. */
+  #take(plan: Plan, sequence: Sequence, budget: number): number {
+    const { blockSize } = this.info;
+    const start = sequence.computed, fromSlot = sequence.decoding;
+    let count = Math.min(sequence.remaining, budget);
+    // A chunk that is not the last ends at a block's border, unless that leaves nothing.
+    if (count < sequence.remaining) {
+      const aligned = Math.floor((start + count) / blockSize) * blockSize - start;
+      if (aligned > 0) count = aligned;
+    }
+    const media = this.memory.mediaRows(sequence, start, count);
+    plan.encode.push(...media.encode);
+    count = media.count;
+    if (count === 0) return 0;
+    const samples = count === sequence.remaining;
+    plan.entries.push({ sequence, start, count, fromSlot, samples, mediaRows: media.rows });
+    if (!fromSlot) {
+      plan.prefill = true;
+      this.#counters.promptTokens += count;
+    }
+    sequence.computed += count;
+    sequence.inFlight++;
+    if (samples) {
+      sequence.sampled++;
+      sequence.idInSlot = true;
+    }
+    this.queue.charge(sequence.params.key, count);
+    return count;
+  }
+
+  /** A block for the sequence's next token, taken from another if need be. False: not now. */
+  #grow(sequence: Sequence, plan: Plan): boolean {
+    while (!this.memory.grow(sequence, sequence.length)) {
+      // Somebody's blocks are on their way back already.
+      if (this.draining.size > 0 || this.running.some(({ state }) => state === "preempting")) return false;
+      const planned = new Set(plan.entries.map((entry) => entry.sequence));
+      const victim = this.running.findLast((other) => other === sequence || !planned.has(other))!;
+      this.#counters.preemptions++;
+      victim.state = "preempting";
+      if (victim.inFlight === 0) this.#vacate(victim);
+      if (victim === sequence) return false;
+    }
+    return true;
+  }
+
+  /** Out of its place and to the front of those who wait. */
+  #vacate(sequence: Sequence): void {
+    remove(this.running, sequence);
+    this.memory.release(sequence);
+    sequence.forget();
+    sequence.state = "waiting";
+    this.preempted.push(sequence);
+    this.preempted.sort((a, b) => a.arrival - b.arrival);
+  }
+
+  /** The next in line, if there is room for it. */
+  #admit(): Sequence | null {
+    const sequence = this.preempted[0] ?? this.queue.next();
+    if (sequence === null) return null;
+    // A block of growth for everybody, unless nobody runs.
+    const reserve = this.running.length === 0 ? 0 : this.running.length + 1;
+    if (!this.memory.admit(sequence, reserve)) return null;
+    if (this.preempted[0] === sequence) this.preempted.shift();
+    else this.queue.remove(sequence);
+    if (!sequence.admitted) {
+      sequence.cachedTokens = sequence.computed;
+      this.#counters.cachedTokens += sequence.computed;
+    }
+    sequence.admitted = true;
+    sequence.state = "running";
+    this.running.push(sequence);
+    return sequence;
+  }
+}
+
+/** It may get a step now. */
+function ready(sequence: Sequence): boolean {
+  return sequence.state === "running" && !sequence.exhausted;
+}
+
+function remove<T>(list: T[], item: T): void {
+  const at = list.indexOf(item);
+  if (at >= 0) list.splice(at, 1);
+}

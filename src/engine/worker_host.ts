@@ -1,0 +1,57 @@
+/** The engine's side of its Worker: messages in, messages out. The Worker's entry (src/worker.ts) gives the loader. */
+
+import type { Model } from "../families/family.ts";
+import { Engine } from "./engine.ts";
+import { EngineError } from "./generation.ts";
+import type { FromWorker, LoadRequest, ToWorker } from "./protocol.ts";
+
+/** The part of a Worker's global scope that is used. */
+export interface Port {
+  postMessage(message: FromWorker): void;
+  onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
+}
+
+/** Serves an engine over `port`. `load` makes the model that the main thread asks for. */
+export function serveEngine(port: Port, load: (request: LoadRequest) => Promise<Model>): void {
+  let engine: Engine | null = null;
+
+  const start = async (request: LoadRequest): Promise<void> => {
+    try {
+      const model = await load(request);
+      engine = new Engine(model, {
+        event: (id, event) => port.postMessage({ type: "event", id, event }),
+        failed: (id, { message, code }) => port.postMessage({ type: "failed", id, message, code }),
+        lost: (reason) => port.postMessage({ type: "lost", reason }),
+      }, request.options);
+      port.postMessage({ type: "ready", info: model.info });
+    } catch (error) {
+      port.postMessage({
+        type: "load-failed",
+        message: error instanceof Error ? error.message : String(error),
+      });
+    }
+  };
+
+  port.onmessage = ({ data }) => {
+    switch (data.type) {
+      case "load":
+        void start(data.request);
+        return;
+      case "generate":
+        try {
+          if (engine === null) throw new EngineError("The engine is not ready", "unavailable");
+          engine.submit(data.id, data.prompt, data.params);
+        } catch (error) {
+          const code = error instanceof EngineError ? error.code : "internal";
+          const message = error instanceof Error ? error.message : String(error);
+          port.postMessage({ type: "failed", id: data.id, message, code });
+        }
+        return;
+      case "abort":
+        engine?.abort(data.id);
+        return;
+      case "stats":
+        if (engine !== null) port.postMessage({ type: "stats", id: data.id, stats: engine.stats() });
+    }
+  };
+}
