@@ -238,12 +238,6 @@ export interface ModelCard {
   sampling: Omit<Sampling, "seed">;
 }
 
-/** The main thread's half of a loaded model: `loadPrompt(folder, media)` of registry_prompt.ts. */
-export interface PromptSide {
-  prompt: PromptBuilder;
-  card: ModelCard;
-}
-
 /** A conversation that the model cannot take; the server answers 400 with `code` and the field. */
 export class PromptError extends Error {
   constructor(
