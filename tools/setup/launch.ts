@@ -1,0 +1,69 @@
+/**
+ * `deno task start` and `deno task valley`: set-up where it is due, then main.ts as a child under the least
+ * permissions. Signals go on to the child, its exit code comes back.
+ */
+
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { permissionFlags } from "./permissions.ts";
+import { runtimeDir, setUp } from "./setup.ts";
+
+const PROJECT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+/** Runs main.ts to its end. @returns its exit code. */
+async function launch(args: string[]): Promise<number> {
+  const env = { ...Deno.env.toObject(), ...runtimeDir() };
+  const flags = permissionFlags(args, { os: Deno.build.os, project: PROJECT, env, exists });
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", ...flags, "main.ts", ...args],
+    cwd: PROJECT,
+    env,
+    stdin: "inherit",
+    stdout: "inherit",
+    stderr: "inherit",
+  }).spawn();
+  forwardSignals(child);
+  return (await child.status).code;
+}
+
+/** `deno task` sends a Ctrl-C twice: repeats within a second are one. */
+function forwardSignals(child: Deno.ChildProcess): void {
+  const last: Partial<Record<Deno.Signal, number>> = {};
+  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM", "SIGHUP"];
+  for (const signal of signals) {
+    Deno.addSignalListener(signal, () => {
+      if (Date.now() - (last[signal] ?? 0) < 1000) return;
+      last[signal] = Date.now();
+      try {
+        child.kill(signal);
+      } catch {
+        // It has ended already; its status is on the way.
+      }
+    });
+  }
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** `--engine fake` by flag or environment. */
+function wantsFakeEngine(args: string[]): boolean {
+  const at = args.indexOf("--engine");
+  return args.includes("--engine=fake") || (at >= 0 && args[at + 1] === "fake") ||
+    (at < 0 && Deno.env.get("VALLEY_ENGINE") === "fake");
+}
+
+if (import.meta.main) {
+  const [mode, ...args] = Deno.args;
+  if (mode === "start") {
+    const code = await setUp({ level: "run", fakeEngine: wantsFakeEngine(args) });
+    if (code !== 0) Deno.exit(code);
+  }
+  Deno.exit(await launch(mode === "start" ? ["serve", ...args] : args));
+}

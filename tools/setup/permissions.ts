@@ -1,0 +1,114 @@
+/**
+ * The permissions under which main.ts runs: what the command line names, and nothing else. Never ffi, never any
+ * program but ffmpeg and ffprobe (`supervise`, which only restarts the server, may run deno instead).
+ */
+
+import { delimiter, isAbsolute, join, resolve } from "node:path";
+
+/** What the permissions depend on, besides the command line. */
+export interface Surroundings {
+  os: typeof Deno.build.os;
+  /** Folder of deno.json. */
+  project: string;
+  env: Record<string, string>;
+  exists(path: string): boolean;
+}
+
+/** Commands that write into the folders and files they are given. */
+const WRITERS = new Set(["pull", "convert", "batch"]);
+
+/** Variables that main.ts and its packages may see; every other one reads as unset. */
+export const VARIABLES = [
+  "VALLEY_*",
+  "PORT",
+  "HF_ENDPOINT",
+  "HF_TOKEN",
+  "HF_HOME",
+  "HOME",
+  "USERPROFILE",
+  "LOCALAPPDATA",
+  "TMPDIR",
+  "TEMP",
+  "TMP",
+  "XDG_*",
+  "VK_*",
+  "OTEL_*",
+  "NO_COLOR",
+];
+
+/** Flags for `deno run`. */
+export function permissionFlags(args: string[], around: Surroundings): string[] {
+  const command = args[0] ?? "serve";
+  const named = namedPaths(args, around);
+  const own = [...temporary(around), stateDir(around), modelsDir(around)];
+  const read = [around.project, denoDir(around), ...own, ...named];
+  const write = [...own, ...(WRITERS.has(command) ? named : statePath(args, around))];
+  const run = command === "supervise"
+    ? ["deno"]
+    : ["ffmpeg", "ffprobe"].filter((name) => onPath(name, around));
+  return [
+    "--no-prompt",
+    "--allow-net",
+    `--allow-read=${unique(read).join(",")}`,
+    `--allow-write=${unique(write).join(",")}`,
+    `--allow-env=${VARIABLES.join(",")}`,
+    "--ignore-env",
+    ...(run.length > 0 ? [`--allow-run=${run.join(",")}`] : []),
+  ];
+}
+
+/** Every path that the command line or a VALLEY_ variable names. A hub name (`org/name`) reads as one: harmless. */
+export function namedPaths(args: string[], around: Surroundings): string[] {
+  const values = Object.entries(around.env).filter(([name]) => name.startsWith("VALLEY_")).map(([, value]) =>
+    value
+  );
+  const words = [...args, ...values].map((word) =>
+    word.startsWith("-") ? word.split("=").slice(1).join("=") : word
+  );
+  return words
+    .filter((word) => !/^\w+:\/\//.test(word) && !word.includes(","))
+    .filter((word) => /[/\\]/.test(word) || (word !== "" && around.exists(resolve(around.project, word))))
+    .map((word) => resolve(around.project, word));
+}
+
+/** Where the server keeps what outlives it. */
+export function stateDir({ os, env }: Surroundings): string {
+  if (os === "windows") return join(env.LOCALAPPDATA ?? "C:\\", "valley");
+  return join(env.XDG_STATE_HOME || join(env.HOME || "/root", ".local/state"), "valley");
+}
+
+/** Where pulled and converted models lie. */
+export function modelsDir({ os, env }: Surroundings): string {
+  if (os === "windows") return join(env.LOCALAPPDATA ?? "C:\\", "valley-models");
+  return join(env.XDG_CACHE_HOME || join(env.HOME || "/root", ".cache"), "valley");
+}
+
+/** Deno's cache: npm packages read their wasm files out of it. */
+export function denoDir({ os, env }: Surroundings): string {
+  if (env.DENO_DIR) return resolve(env.DENO_DIR);
+  const home = env.HOME || "/root";
+  if (os === "windows") return join(env.LOCALAPPDATA ?? "C:\\", "deno");
+  return os === "darwin"
+    ? join(home, "Library/Caches/deno")
+    : join(env.XDG_CACHE_HOME || join(home, ".cache"), "deno");
+}
+
+function temporary({ os, env }: Surroundings): string[] {
+  return os === "windows" ? [env.TEMP ?? env.TMP ?? "C:\\Temp"] : [env.TMPDIR || "/tmp"];
+}
+
+/** The value of `--state`, the one path that serving writes to. */
+function statePath(args: string[], around: Surroundings): string[] {
+  const at = args.findIndex((word) => word === "--state" || word.startsWith("--state="));
+  const value = at < 0 ? around.env.VALLEY_STATE : args[at].includes("=") ? args[at].slice(8) : args[at + 1];
+  return value ? [resolve(around.project, value)] : [];
+}
+
+function onPath(name: string, { os, env, exists }: Surroundings): boolean {
+  const file = os === "windows" ? `${name}.exe` : name;
+  return (env.PATH ?? "").split(delimiter).some((folder) => isAbsolute(folder) && exists(join(folder, file)));
+}
+
+function unique(values: string[]): string[] {
+  return [...new Set(values)];
+}
