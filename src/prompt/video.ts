@@ -1,24 +1,111 @@
-import type { Raster, VideoPlan, Wave } from "../families/family.ts";
+/**
+ * A video file → sampled frames at the model's size, and its soundtrack (VALLEY3.md "Video"). Runs in the media
+ * worker. Frames leave ffmpeg at full size as RGB (swscale's conversion, as decord and torchvision use it), one at
+ * a time, and are resized here by the model's own bicubic: ffmpeg's scaler gives other pixels.
+ */
+
+import { PromptError, type Raster, type VideoPlan, type Wave } from "../families/family.ts";
+import { Deadline, inputOptions, MAX_FRAME_PIXELS, output, pipe, type VideoTools } from "./ffmpeg.ts";
+import { PpmStream } from "./ppm.ts";
+import { resize } from "./resize.ts";
+import { smartResize } from "./smart_resize.ts";
+import { probeVideo, type VideoInfo } from "./video_info.ts";
 import type { VideoFormat } from "./video_probe.ts";
+import { framePixelLimits, sampleFrames } from "./video_rule.ts";
+import { readWav } from "./wav.ts";
+
+export type { VideoTools } from "./ffmpeg.ts";
 
 export interface VideoFile {
   path: string;
   format: VideoFormat;
+  /** none: the soundtrack is not wanted; auto: taken where there is one; required: a file without one is refused. */
   audio: "none" | "auto" | "required";
 }
 
-export interface VideoTools {
-  ffmpeg: string;
-  ffprobe: string;
-  seconds: number;
-  maxVideoSeconds: number;
-  maxAudioSeconds: number;
+/** Throws PromptError; see media.ts for the codes. */
+export async function readVideo(
+  file: VideoFile,
+  plan: VideoPlan,
+  tools: VideoTools,
+): Promise<{ frames: Raster[]; audio: Wave | null }> {
+  const deadline = new Deadline(tools.seconds);
+  let info = await probeVideo(file.path, file.format, tools, deadline, "packets");
+  if (file.audio === "required" && !info.hasAudio) {
+    throw new PromptError("The video has no soundtrack", "video_has_no_audio");
+  }
+  let frames = await readFrames(file, info, plan, tools, deadline);
+  if (frames === null) {
+    // Packets that show no picture (VP8's hidden frames, field pairs): count what decodes, and take again.
+    info = await probeVideo(file.path, file.format, tools, deadline, "frames");
+    frames = await readFrames(file, info, plan, tools, deadline);
+    if (frames === null) throw corruptVideo();
+  }
+  const wanted = file.audio !== "none" && info.hasAudio;
+  return { frames, audio: wanted ? await readSoundtrack(file, tools, deadline) : null };
 }
 
-export function readVideo(
-  _file: VideoFile,
-  _plan: VideoPlan,
-  _tools: VideoTools,
-): Promise<{ frames: Raster[]; audio: Wave | null }> {
-  throw new Error("todo");
+/** The frames that the plan takes; null where the file gave fewer than it declares. */
+async function readFrames(
+  { path, format }: VideoFile,
+  { frames: total, fps }: VideoInfo,
+  plan: VideoPlan,
+  { ffmpeg }: VideoTools,
+  deadline: Deadline,
+): Promise<Raster[] | null> {
+  const indices = sampleFrames(total, fps, plan);
+  const limits = framePixelLimits(plan, indices.length);
+  const frames: Raster[] = [];
+  const stream = new PpmStream(MAX_FRAME_PIXELS, (frame) => {
+    const [height, width] = smartResize(frame.height, frame.width, plan.sizeFactor, limits);
+    frames.push(resize(frame, width, height));
+  });
+  await pipe(
+    ffmpeg,
+    [
+      ...["-nostdin", "-threads", "2", "-timelimit", String(2 * Math.ceil(deadline.leftMs / 1000))],
+      ...inputOptions(path, format),
+      ...["-map", "0:v:0", "-vf", `select='${indices.map((n) => `eq(n,${n})`).join("+")}'`],
+      ...["-fps_mode", "passthrough", "-frames:v", String(indices.length)],
+      ...["-pix_fmt", "rgb24", "-c:v", "ppm", "-f", "image2pipe", "pipe:1"],
+    ],
+    deadline,
+    (piece) => {
+      try {
+        stream.push(piece);
+      } catch (error) {
+        throw error instanceof PromptError ? error : corruptVideo();
+      }
+    },
+  );
+  return frames.length === indices.length ? frames : null;
 }
+
+/** 16-bit at its own rate and channels, as librosa gets it from audioread; then the mean of the channels. */
+async function readSoundtrack(
+  { path, format }: VideoFile,
+  { ffmpeg, maxAudioSeconds }: VideoTools,
+  deadline: Deadline,
+): Promise<Wave> {
+  const tooLong = (): PromptError =>
+    new PromptError(`The soundtrack is longer than ${maxAudioSeconds} seconds`, "audio_too_long");
+  const wav = await output(
+    ffmpeg,
+    [
+      ...["-nostdin", "-threads", "1", "-t", String(maxAudioSeconds + 1)],
+      ...inputOptions(path, format),
+      ...["-map", "0:a:0", "-c:a", "pcm_s16le", "-f", "wav", "pipe:1"],
+    ],
+    deadline,
+    (maxAudioSeconds + 2) * 192_000 * 2,
+    tooLong,
+  );
+  if (wav === null || wav.length < 44) {
+    throw new PromptError("The soundtrack cannot be read", "corrupt_audio");
+  }
+  const wave = readWav(wav, maxAudioSeconds);
+  if (wave.samples.length === 0) throw new PromptError("The soundtrack cannot be read", "corrupt_audio");
+  return wave;
+}
+
+const corruptVideo = (): PromptError => new PromptError("The video is damaged or truncated", "corrupt_video");
