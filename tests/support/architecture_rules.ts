@@ -1,0 +1,105 @@
+/** The dependency rules of the project as data and one function. `tests/architecture_test.ts` holds the tree to them. */
+
+import { findCycle, type Import, importsOf, isBarrel, type Sources, stripped } from "./source_tree.ts";
+
+/** Which area may import from which others; its own is always allowed. */
+const MAY_IMPORT: Record<string, string[]> = {
+  // Puts everything together; families only through their registry.
+  main: ["server", "engine", "family", "registry", "prompt", "model", "gpu", "weights"],
+  server: ["engine", "family"],
+  engine: ["family"],
+  family: [],
+  registry: ["family", "families", "model", "prompt", "gpu"],
+  families: ["family", "model", "prompt", "gpu"],
+  model: ["family", "gpu"],
+  gpu: ["wgsl"],
+  prompt: ["family"],
+  // Files on disk: the safetensors reader of gpu/ needs no device.
+  weights: ["gpu", "family", "registry"],
+  wgsl: [],
+  // Tools run, measure and test everything.
+  tools: ["main", "server", "engine", "family", "registry", "families", "model", "prompt", "gpu", "weights"],
+  // Set-up runs before anything is installed: it stands alone.
+  setup: [],
+  web: [],
+};
+
+/** Where a pair of areas may touch only in these files. */
+const ONLY_THROUGH: Record<string, RegExp> = {
+  "families → gpu": /^src\/gpu\/(tensor|pass)\.ts$/,
+  "weights → gpu": /^src\/gpu\/safetensors\.ts$/,
+  "registry → gpu": /^src\/gpu\/(device|pass)\.ts$/,
+};
+
+export const MAX_LINES = { ts: 400, wgsl: 250 };
+/** Longer than this is worth a look; only reported. */
+export const SOFT_LINES = { ts: 250, wgsl: 200 };
+
+/** The area of a file, or null for a place the rules do not know. */
+export function areaOf(path: string): string | null {
+  if (path === "main.ts" || /^src\/[^/]+\.ts$/.test(path)) return "main";
+  if (path === "src/families/family.ts") return "family";
+  if (/^src\/families\/[^/]+\.ts$/.test(path)) return "registry";
+  if (path.startsWith("tools/setup/") || /^tools\/test(_runs)?\.ts$/.test(path)) return "setup";
+  const area = /^(?:src\/)?([^/]+)\//.exec(path)?.[1] ?? "";
+  return area in MAY_IMPORT ? area : null;
+}
+
+/** Every breach of the rules in the given files, one line each. */
+export function breaches(sources: Sources): string[] {
+  const found: string[] = [];
+  const imports: Import[] = [];
+  for (const [path, text] of sources) {
+    const lines = text.split("\n").length - 1;
+    const kind = path.endsWith(".wgsl") ? "wgsl" : "ts";
+    if (lines > MAX_LINES[kind]) found.push(`${path}: ${lines} lines, at most ${MAX_LINES[kind]}`);
+    if (kind === "wgsl") continue;
+    if (isBarrel(text)) found.push(`${path}: only re-exports; import from the file itself`);
+    imports.push(...importsOf(path, text));
+    found.push(...codeBreaches(path, text));
+  }
+  for (const item of imports) found.push(...importBreaches(item));
+  const cycle = findCycle(imports);
+  if (cycle) found.push(`import cycle: ${cycle.join(" → ")}`);
+  return found;
+}
+
+function importBreaches({ from, to, relative }: Import): string[] {
+  const area = areaOf(from);
+  if (area === null) return [`${from}: tests/support/architecture_rules.ts does not know this folder`];
+  if (!relative) {
+    return /^@?hono(\/|$)/.test(to) && area !== "server"
+      ? [`${from}: imports ${to}; only src/server may`]
+      : [];
+  }
+  const target = areaOf(to);
+  if (target === null) {
+    return from.startsWith("tools/") ? [] : [`${from}: imports ${to}, which is no part of the program`];
+  }
+  if (target === area) {
+    const sameFamily = area !== "families" || from.split("/")[2] === to.split("/")[2];
+    return sameFamily ? [] : [`${from}: imports ${to}; one family never imports another's folder`];
+  }
+  if (!MAY_IMPORT[area].includes(target)) return [`${from}: ${area} may not import ${target} (${to})`];
+  const through = ONLY_THROUGH[`${area} → ${target}`];
+  return through && !through.test(to)
+    ? [`${from}: ${area} reaches ${target} only through ${through.source}, not ${to}`]
+    : [];
+}
+
+function codeBreaches(path: string, text: string): string[] {
+  const found: string[] = [];
+  const area = areaOf(path);
+  const code = stripped(text, { strings: false });
+  if (path.startsWith("src/") && area !== "gpu") {
+    const name = /\bnavigator\.gpu\b|\bGPU[A-Z]\w+/.exec(code);
+    if (name) found.push(`${path}: names ${name[0]}; only src/gpu may`);
+  }
+  if (path.startsWith("src/") && /\bDeno\.env\b|\bprocess\.env\b/.test(code)) {
+    found.push(`${path}: reads the environment; only main.ts may`);
+  }
+  if (path.startsWith("src/") && /^(?:export )?(?:let|var) /m.test(code)) {
+    found.push(`${path}: has a global that changes; keep it in a class or a function`);
+  }
+  return found;
+}
