@@ -1,7 +1,9 @@
 /** Sound formats by magic bytes, and the length that a file itself declares. */
 
-/** Names are audio-decode's. */
-export type AudioFormat = "wav" | "mp3" | "flac" | "opus" | "oga" | "mp4" | "webm";
+/** Formats that are decoded in the worker. */
+export type StreamFormat = "wav" | "mp3" | "flac" | "opus" | "vorbis";
+/** mov: MP4, M4A; matroska: WebM. Containers that go through ffmpeg. */
+export type AudioFormat = StreamFormat | "mov" | "matroska";
 
 export function sniffAudio(bytes: Uint8Array): AudioFormat | null {
   if (bytes.length < 12) return null;
@@ -11,10 +13,10 @@ export function sniffAudio(bytes: Uint8Array): AudioFormat | null {
   if (text(0, 4) === "fLaC") return "flac";
   if (text(0, 4) === "OggS") {
     const head = text(0, Math.min(bytes.length, 256));
-    return head.includes("OpusHead") ? "opus" : head.includes("\x01vorbis") ? "oga" : null;
+    return head.includes("OpusHead") ? "opus" : head.includes("\x01vorbis") ? "vorbis" : null;
   }
-  if (text(4, 4) === "ftyp") return "mp4";
-  if (bytes[0] === 0x1A && bytes[1] === 0x45 && bytes[2] === 0xDF && bytes[3] === 0xA3) return "webm";
+  if (text(4, 4) === "ftyp") return "mov";
+  if (bytes[0] === 0x1A && bytes[1] === 0x45 && bytes[2] === 0xDF && bytes[3] === 0xA3) return "matroska";
   if (text(0, 3) === "ID3") return "mp3";
   // MPEG audio frame sync: version not reserved, layer III, rates not reserved.
   const layer3 = bytes[0] === 0xFF && (bytes[1] & 0xE6) === 0xE2 && (bytes[1] & 0x18) !== 0x08;
@@ -22,7 +24,7 @@ export function sniffAudio(bytes: Uint8Array): AudioFormat | null {
 }
 
 /** Seconds by the file's own header, where it tells cheaply; null: not told (or told in a stream). */
-export function declaredSeconds(bytes: Uint8Array, format: AudioFormat): number | null {
+export function declaredSeconds(bytes: Uint8Array, format: StreamFormat): number | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   switch (format) {
     case "flac": { // STREAMINFO: 20 bits of rate, 3 of channels, 5 of depth, 36 of samples
@@ -32,22 +34,12 @@ export function declaredSeconds(bytes: Uint8Array, format: AudioFormat): number 
       return rate === 0 || samples === 0 ? null : samples / rate;
     }
     case "opus":
-    case "oga": { // granule position of the last page
+    case "vorbis": { // granule position of the last page
       const page = lastIndexOf(bytes, "OggS");
       if (page < 0 || page + 14 > bytes.length) return null;
       const granule = view.getUint32(page + 6, true) + view.getInt32(page + 10, true) * 2 ** 32;
       const rate = format === "opus" ? 48000 : view.getUint32(indexOf(bytes, "\x01vorbis", 0) + 12, true);
       return rate === 0 || granule < 0 ? null : granule / rate;
-    }
-    case "mp4": { // mvhd: timescale and duration
-      const at = indexOf(bytes, "mvhd", 0) + 4;
-      if (at < 4 || at + 32 > bytes.length) return null;
-      const long = view.getUint8(at) === 1;
-      const scale = view.getUint32(at + (long ? 20 : 12));
-      const duration = long
-        ? view.getUint32(at + 24) * 2 ** 32 + view.getUint32(at + 28)
-        : view.getUint32(at + 16);
-      return scale === 0 ? null : duration / scale;
     }
     default:
       return null;

@@ -8,6 +8,7 @@ import wasm from "@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm" with { type: "bytes"
 import mozjpeg from "@jsquash/jpeg/codec/dec/mozjpeg_dec.js";
 import { checkSize, corruptImage, unsupportedImage } from "./image_errors.ts";
 import { exifOrientation } from "./exif.ts";
+import { decodeCmykJpeg } from "./jpeg_cmyk.ts";
 import type { Pixels } from "./pixels.ts";
 import { WasmCodec } from "./wasm_codec.ts";
 
@@ -72,6 +73,7 @@ const codec = new WasmCodec<{ decode(bytes: ArrayBuffer, orient: boolean): Image
 /** Throws PromptError. Orientation is told, not applied. */
 export async function decodeJpeg(bytes: Uint8Array): Promise<Pixels & { orientation: number }> {
   const { width, height, components, orientation } = probe(bytes);
+  if (components === 4) return { ...await decodeCmykJpeg(bytes), orientation };
   if (components !== 1 && components !== 3) throw unsupportedImage(`JPEG of ${components} components`);
   const image = await codec.run((module) => module.decode(bytes.slice().buffer, false));
   if (image === null || image.width !== width || image.height !== height) throw corruptImage();

@@ -12,6 +12,8 @@ import { type ImageOptions, VALLEY3_IMAGE } from "./image.ts";
 import { MediaPool } from "./media_pool.ts";
 import type { PatchOptions } from "./patchify.ts";
 import type { PixelLimits } from "./smart_resize.ts";
+import type { VideoTools } from "./ffmpeg.ts";
+import { sniffAudio } from "./audio_probe.ts";
 import { sniffVideo } from "./video_probe.ts";
 
 export interface MediaOptions {
@@ -61,10 +63,28 @@ export class Media {
     return this.#pool.run("decodeImage", { bytes, options }, this.options.imageDeadline * 1000, signal);
   }
 
-  /** A sound, mono at its own rate. */
-  decodeAudio(bytes: Uint8Array, signal?: AbortSignal): Promise<Wave> {
+  /** A sound, mono at its own rate. M4A and WebM need ffmpeg. */
+  async decodeAudio(bytes: Uint8Array, signal?: AbortSignal): Promise<Wave> {
     const { audioDeadline, maxAudioSeconds: maxSeconds } = this.options;
-    return this.#pool.run("decodeAudio", { bytes, maxSeconds }, audioDeadline * 1000, signal);
+    const format = sniffAudio(bytes);
+    if (format === null) {
+      throw new PromptError(
+        "The sound cannot be read: a format other than WAV, MP3, FLAC, Ogg, M4A and WebM is not supported",
+        "unsupported_audio",
+      );
+    }
+    if (format !== "mov" && format !== "matroska") {
+      return await this.#pool.run("decodeAudio", { bytes, format, maxSeconds }, audioDeadline * 1000, signal);
+    }
+    const tools = this.#tools(audioDeadline);
+    if (tools === null) {
+      const message = "This server has no ffmpeg: send the sound as WAV, MP3, FLAC or Ogg";
+      throw new PromptError(message, "unsupported_audio");
+    }
+    return await withFile(bytes, (path) => {
+      const deadline = (audioDeadline + AFTER) * 1000;
+      return this.#pool.run("decodeSoundtrack", { path, format, tools }, deadline, signal);
+    });
   }
 
   /**
@@ -77,7 +97,7 @@ export class Media {
     audio: "none" | "auto" | "required" = "none",
     signal?: AbortSignal,
   ): Promise<Clip> {
-    const { ffmpeg, videoDeadline, maxVideoSeconds, maxAudioSeconds } = this.options;
+    const { videoDeadline } = this.options;
     const format = sniffVideo(bytes);
     if (format === null) {
       throw new PromptError(
@@ -85,29 +105,18 @@ export class Media {
         "unsupported_video",
       );
     }
-    if (ffmpeg === null) {
+    const tools = this.#tools(videoDeadline);
+    if (tools === null) {
       throw new PromptError(
         "This server has no ffmpeg: send the video as a list of frames",
         "video_unavailable",
       );
     }
-    const folder = await Deno.makeTempDir({ prefix: "valley-video-" }); // mode 0700
-    try {
-      const path = `${folder}/video`;
-      await Deno.writeFile(path, bytes, { mode: 0o600 });
-      const file = { path, format, audio };
-      const tools = { ...ffmpeg, seconds: videoDeadline, maxVideoSeconds, maxAudioSeconds };
-      // The worker keeps the deadline itself, to end ffmpeg; the pool's comes after it.
-      const clip = await this.#pool.run(
-        "decodeVideo",
-        { file, plan, tools },
-        (videoDeadline + 5) * 1000,
-        signal,
-      );
-      return { frames: clip.frames, fps: plan.fps, audio: clip.audio, fitted: true };
-    } finally {
-      await Deno.remove(folder, { recursive: true });
-    }
+    const clip = await withFile(bytes, (path) => {
+      const deadline = (videoDeadline + AFTER) * 1000;
+      return this.#pool.run("decodeVideo", { file: { path, format, audio }, plan, tools }, deadline, signal);
+    });
+    return { frames: clip.frames, fps: plan.fps, audio: clip.audio, fitted: true };
   }
 
   imageFeature(image: Raster, limits: PixelLimits, patch: PatchOptions): Promise<MediaFeature> {
@@ -128,8 +137,28 @@ export class Media {
     return this.#pool.run("audioFeature", { audio, melBins }, this.options.audioDeadline * 1000);
   }
 
+  #tools(seconds: number): VideoTools | null {
+    const { ffmpeg, maxVideoSeconds, maxAudioSeconds } = this.options;
+    return ffmpeg === null ? null : { ...ffmpeg, seconds, maxVideoSeconds, maxAudioSeconds };
+  }
+
   /** Ends the worker threads. */
   close(): void {
     this.#pool.close();
+  }
+}
+
+/** Seconds that the pool waits longer than the worker, which ends ffmpeg at its own deadline. */
+const AFTER = 5;
+
+/** Runs `use` on a temporary file of these bytes, which only this user can read and which is gone afterwards. */
+async function withFile<T>(bytes: Uint8Array, use: (path: string) => Promise<T>): Promise<T> {
+  const folder = await Deno.makeTempDir({ prefix: "valley-media-" }); // mode 0700
+  try {
+    const path = `${folder}/media`;
+    await Deno.writeFile(path, bytes, { mode: 0o600 });
+    return await use(path);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
 }

@@ -6,7 +6,11 @@ import { audioFeature, imageFeature, videoFeature } from "./features.ts";
 import { decodeImage, type ImageOptions } from "./image.ts";
 import type { PatchOptions } from "./patchify.ts";
 import type { PixelLimits } from "./smart_resize.ts";
-import { readVideo, type VideoFile, type VideoTools } from "./video.ts";
+import type { StreamFormat } from "./audio_probe.ts";
+import { Deadline, type VideoTools } from "./ffmpeg.ts";
+import { readSoundtrack } from "./soundtrack.ts";
+import { readVideo, type VideoFile } from "./video.ts";
+import type { VideoFormat } from "./video_probe.ts";
 
 /** What `readVideo` gives: frames at the plan's size, and the soundtrack where it was wanted. */
 export interface DecodedVideo {
@@ -16,7 +20,8 @@ export interface DecodedVideo {
 
 export interface Jobs {
   decodeImage: { input: { bytes: Uint8Array; options: ImageOptions }; output: Raster };
-  decodeAudio: { input: { bytes: Uint8Array; maxSeconds: number }; output: Wave };
+  decodeAudio: { input: { bytes: Uint8Array; format: StreamFormat; maxSeconds: number }; output: Wave };
+  decodeSoundtrack: { input: { path: string; format: VideoFormat; tools: VideoTools }; output: Wave };
   decodeVideo: { input: { file: VideoFile; plan: VideoPlan; tools: VideoTools }; output: DecodedVideo };
   imageFeature: { input: { image: Raster; limits: PixelLimits; patch: PatchOptions }; output: MediaFeature };
   videoFeature: {
@@ -32,7 +37,9 @@ export type JobOutput<K extends JobKind> = Jobs[K]["output"];
 
 const RUN: { [K in JobKind]: (input: JobInput<K>) => JobOutput<K> | Promise<JobOutput<K>> } = {
   decodeImage: async ({ bytes, options }) => shareRaster(await decodeImage(bytes, options)),
-  decodeAudio: ({ bytes, maxSeconds }) => decodeAudio(bytes, maxSeconds),
+  decodeAudio: ({ bytes, format, maxSeconds }) => decodeAudio(bytes, format, maxSeconds),
+  decodeSoundtrack: ({ path, format, tools }) =>
+    readSoundtrack(path, format, tools, new Deadline(tools.seconds)),
   decodeVideo: async ({ file, plan, tools }) => {
     const { frames, audio } = await readVideo(file, plan, tools);
     return { frames: frames.map(shareRaster), audio };

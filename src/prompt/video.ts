@@ -5,16 +5,14 @@
  */
 
 import { PromptError, type Raster, type VideoPlan, type Wave } from "../families/family.ts";
-import { Deadline, inputOptions, MAX_FRAME_PIXELS, output, pipe, type VideoTools } from "./ffmpeg.ts";
+import { Deadline, inputOptions, MAX_FRAME_PIXELS, pipe, type VideoTools } from "./ffmpeg.ts";
 import { PpmStream } from "./ppm.ts";
 import { resize } from "./resize.ts";
 import { smartResize } from "./smart_resize.ts";
+import { readSoundtrack } from "./soundtrack.ts";
 import { probeVideo, type VideoInfo } from "./video_info.ts";
 import type { VideoFormat } from "./video_probe.ts";
 import { framePixelLimits, sampleFrames } from "./video_rule.ts";
-import { readWav } from "./wav.ts";
-
-export type { VideoTools } from "./ffmpeg.ts";
 
 export interface VideoFile {
   path: string;
@@ -42,7 +40,7 @@ export async function readVideo(
     if (frames === null) throw corruptVideo();
   }
   const wanted = file.audio !== "none" && info.hasAudio;
-  return { frames, audio: wanted ? await readSoundtrack(file, tools, deadline) : null };
+  return { frames, audio: wanted ? await readSoundtrack(file.path, file.format, tools, deadline) : null };
 }
 
 /** The frames that the plan takes; null where the file gave fewer than it declares. */
@@ -79,33 +77,6 @@ async function readFrames(
     },
   );
   return frames.length === indices.length ? frames : null;
-}
-
-/** 16-bit at its own rate and channels, as librosa gets it from audioread; then the mean of the channels. */
-async function readSoundtrack(
-  { path, format }: VideoFile,
-  { ffmpeg, maxAudioSeconds }: VideoTools,
-  deadline: Deadline,
-): Promise<Wave> {
-  const tooLong = (): PromptError =>
-    new PromptError(`The soundtrack is longer than ${maxAudioSeconds} seconds`, "audio_too_long");
-  const wav = await output(
-    ffmpeg,
-    [
-      ...["-nostdin", "-threads", "1", "-t", String(maxAudioSeconds + 1)],
-      ...inputOptions(path, format),
-      ...["-map", "0:a:0", "-c:a", "pcm_s16le", "-f", "wav", "pipe:1"],
-    ],
-    deadline,
-    (maxAudioSeconds + 2) * 192_000 * 2,
-    tooLong,
-  );
-  if (wav === null || wav.length < 44) {
-    throw new PromptError("The soundtrack cannot be read", "corrupt_audio");
-  }
-  const wave = readWav(wav, maxAudioSeconds);
-  if (wave.samples.length === 0) throw new PromptError("The soundtrack cannot be read", "corrupt_audio");
-  return wave;
 }
 
 const corruptVideo = (): PromptError => new PromptError("The video is damaged or truncated", "corrupt_video");

@@ -5,6 +5,9 @@ import { PromptError } from "../families/family.ts";
 
 const PCM = 1, FLOAT = 3, EXTENSIBLE = 0xFFFE;
 
+/** Sizes from here on stand for "not known yet". */
+const STREAMED = 0x7FFFF000;
+
 interface WavFormat {
   encoding: number;
   channels: number;
@@ -13,8 +16,8 @@ interface WavFormat {
 }
 
 /**
- * Mono mean of the channels, scaled as libsndfile does (an n-bit integer by 2^(1−n)). A `data` size beyond the end
- * of the file (streams write 0 or 2³²−1) means what is there. Throws PromptError.
+ * Mono mean of the channels, scaled as libsndfile does (an n-bit integer by 2^(1−n)). A `data` size of 0 or
+ * near 2³¹ or 2³² (what streaming writers put) means all that is there. Throws PromptError.
  */
 export function readWav(bytes: Uint8Array, maxSeconds: number): Wave {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -26,14 +29,10 @@ export function readWav(bytes: Uint8Array, maxSeconds: number): Wave {
     if (id === 0x666D7420) format = readFormat(view, body, size); // "fmt "
     if (id === 0x64617461) { // "data"
       if (format === null) throw corrupt();
-      const open = size === 0 || size === 0xFFFFFFFF;
-      return readData(
-        view,
-        body,
-        open ? bytes.length - body : Math.min(size, bytes.length - body),
-        format,
-        maxSeconds,
-      );
+      const rest = bytes.length - body;
+      const open = size === 0 || size >= STREAMED;
+      if (!open && size > rest) throw corrupt(); // cut off
+      return readData(view, body, open ? rest : size, format, maxSeconds);
     }
     at = body + size + (size & 1);
   }

@@ -1,6 +1,7 @@
 /** Golden sounds: file → 16 kHz → log-mel, held against the official processor's values. */
 
 import { decodeAudio } from "../../src/prompt/audio.ts";
+import { sniffAudio } from "../../src/prompt/audio_probe.ts";
 import { audioTokens } from "../../src/prompt/audio_tokens.ts";
 import { logMel, MEL_SAMPLE_RATE } from "../../src/prompt/mel.ts";
 import { resample } from "../../src/prompt/resample.ts";
@@ -21,7 +22,10 @@ export async function runPreprocessAudio(dir: string): Promise<CaseResult> {
       if (!ok) failures.push(`${row.file}: ${what}`);
     };
     try {
-      const wave = await decodeAudio(Deno.readFileSync(`${dir}/${row.file}`), LONGEST);
+      const bytes = Deno.readFileSync(`${dir}/${row.file}`);
+      const format = sniffAudio(bytes);
+      if (format === null || format === "mov" || format === "matroska") throw new Error(`format ${format}`);
+      const wave = await decodeAudio(bytes, format, LONGEST);
       check(wave.sampleRate === row.sample_rate, `rate ${wave.sampleRate}`);
       const samples = resample(wave.samples, wave.sampleRate, MEL_SAMPLE_RATE);
       check(samples.length === row.samples_16k, `${samples.length} samples, not ${row.samples_16k}`);
