@@ -1,8 +1,8 @@
 // Draws one id a row of logits [rows, vocab] and leaves it in drawn[slot] and ids[row].
-// Greedy: the first of the largest. Else, over the logits divided by the temperature: top_k keeps the k largest,
-// top_p the smallest set of largest whose probability reaches p, min_p those of at least p times the largest
-// probability (applied together on the same distribution); then the largest of logit + Gumbel noise, the noise being a hash of
-// (seed, token index, id), so that a draw depends on nothing else in the batch.
+// Greedy: the first of the largest. Else, on the logits over the temperature and in this order: min_p keeps those of at
+// least p times the largest probability; top_k the k largest of them; top_p the smallest set of largest whose
+// probability, among what is left, reaches p (ties at a threshold stay). Then the largest of logit + Gumbel noise, the
+// noise being a hash of (seed, token index, id), so that a draw depends on nothing else in the batch.
 struct Shape {
   rows: u32,
   vocab: u32,
@@ -59,6 +59,34 @@ fn total(lane: u32, value: f32) -> f32 {
   return values[0];
 }
 
+fn key_of(v: f32) -> u32 { // order of floats as order of integers
+  let bits = bitcast<u32>(v);
+  return select(bits | 0x80000000u, ~bits, bits >= 0x80000000u);
+}
+
+// Σ exp((v − top) · sharp) over the logits whose key is at least `least`; sharp 0 counts them.
+fn mass(lane: u32, base: u32, least: u32, top: f32, sharp: f32) -> f32 {
+  var sum = 0.0;
+  for (var i = lane; i < shape.vocab; i += WG) {
+    let v = logits[base + i];
+    if (key_of(v) >= least) {
+      sum += exp((v - top) * sharp);
+    }
+  }
+  return total(lane, sum);
+}
+
+// Largest key whose mass still reaches `wanted`, bit by bit; what lies under `least` does not count.
+fn threshold(lane: u32, base: u32, least: u32, top: f32, sharp: f32, wanted: f32) -> u32 {
+  var found = 0u;
+  for (var bit = 0x80000000u; bit > 0u; bit >>= 1u) {
+    if (mass(lane, base, max(least, found | bit), top, sharp) >= wanted) {
+      found |= bit;
+    }
+  }
+  return found;
+}
+
 fn hash(a: u32, b: u32, c: u32) -> u32 { // PCG-style mixing of three words
   var h = a * 747796405u + 2891336453u;
   h = (h ^ (h >> 16u)) * 2246822519u + b;
@@ -86,48 +114,22 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   top = workgroupUniformLoad(&values[0]);
   if (draw.temperature > 0.0) {
     let sharp = 1.0 / draw.temperature;
-    var floor_at = top - 80.0 / sharp; // what is kept: logits ≥ floor_at
+    var least = 0u; // smallest key that is kept
     if (draw.min_p > 0.0) {
-      floor_at = max(floor_at, top + log(draw.min_p) / sharp);
+      least = key_of(top + log(draw.min_p) * draw.temperature);
     }
-    let use_k = draw.top_k > 0u && draw.top_k < shape.vocab;
-    let use_p = draw.top_p < 1.0;
-    if (use_k || use_p) {
-      var whole = 0.0;
-      for (var i = lane; i < shape.vocab; i += WG) {
-        whole += exp((logits[base + i] - top) * sharp);
-      }
-      whole = total(lane, whole);
-      var low = floor_at; // everything ≥ low satisfies both wants; halve towards the tightest such threshold
-      var high = top;
-      for (var round = 0u; round < 40u; round++) {
-        let middle = 0.5 * (low + high);
-        var count = 0.0;
-        var mass = 0.0;
-        for (var i = lane; i < shape.vocab; i += WG) {
-          let v = logits[base + i];
-          if (v >= middle) {
-            count += 1.0;
-            mass += exp((v - top) * sharp);
-          }
-        }
-        count = total(lane, count);
-        mass = total(lane, mass);
-        let enough = (!use_k || count >= f32(draw.top_k)) && (!use_p || mass >= draw.top_p * whole);
-        let over = (use_k && count >= f32(draw.top_k)) || (use_p && mass >= draw.top_p * whole);
-        if (select(enough, over, use_k && use_p)) {
-          low = middle;
-        } else {
-          high = middle;
-        }
-      }
-      floor_at = max(floor_at, low);
+    if (draw.top_k > 0u && draw.top_k < shape.vocab) {
+      least = max(least, threshold(lane, base, least, top, 0.0, f32(draw.top_k)));
+    }
+    if (draw.top_p < 1.0) {
+      let whole = mass(lane, base, least, top, sharp);
+      least = max(least, threshold(lane, base, least, top, sharp, draw.top_p * whole));
     }
     var score = -3.4e38;
     place = id;
     for (var i = lane; i < shape.vocab; i += WG) {
       let v = logits[base + i];
-      if (v >= floor_at) {
+      if (key_of(v) >= least) {
         let u = (f32(hash(draw.seed, draw.index, i) >> 8u) + 0.5) / 16777216.0;
         let s = v * sharp - log(-log(u));
         if (s > score) {

@@ -22,7 +22,7 @@ export interface Kernel<
   /** Overrides with their defaults, as the file gives them. */
   readonly constants: Constants;
   /** Workgroups for a shape. */
-  readonly grid: (shape: ShapeOf<S>, constants: Constants) => Grid;
+  grid(shape: ShapeOf<S>, constants: Constants): Grid;
 }
 
 interface Parsed {

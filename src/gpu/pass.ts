@@ -193,7 +193,7 @@ export class Pass {
     constants?: Constants,
   ): void {
     const { runtime } = this;
-    const any = kernel as unknown as Kernel;
+    const any: Kernel = kernel;
     const pipeline = runtime.pipeline(any, constants);
     const bound: Tensor[] = [];
     for (const name in kernel.buffers) bound.push(buffers[name]);

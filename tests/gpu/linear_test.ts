@@ -1,0 +1,157 @@
+/** matvec and matmul in every format, on awkward shapes, against float64. */
+import { assert, assertEquals } from "../support/assert.ts";
+import { type Activation, linear, loadLinear } from "../../src/model/linear.ts";
+import { convert } from "../../src/weights/convert.ts";
+import { Checkpoint } from "../../src/model/checkpoint.ts";
+import { floatRows } from "../../src/model/linear.ts";
+import * as reference from "../support/reference.ts";
+import { download, gpuTest, noise, roundTo, type StoredDtype, upload, withCheckpoint } from "../support/gpu.ts";
+
+const TIGHT = 1e-11;
+
+/** [rows, n, k]: one row, odd rows, an empty tail, widths that are no multiple of 32, MLP 4304. */
+const SHAPES: [number, number, number][] = [[1, 8, 8], [1, 864, 288], [3, 77, 72], [4, 1072, 288], [17, 288, 1072], [
+  9,
+  40,
+  4304,
+], [5, 4304, 40]];
+
+for (const dtype of ["F32", "F16", "BF16"] as StoredDtype[]) {
+  gpuTest(`linear: ${dtype} weights`, async (runtime) => {
+    for (const [m, n, k] of SHAPES) {
+      const w = roundTo(dtype, noise(n * 7 + k, n * k, 0.2));
+      const bias = roundTo(dtype, noise(n, n));
+      const x = noise(m + k, m * k);
+      await withCheckpoint({
+        "l.weight": { dtype, shape: [n, k], data: w },
+        "l.bias": { dtype, shape: [n], data: bias },
+      }, async (checkpoint) => {
+        const layer = loadLinear(runtime, checkpoint, {
+          name: "l",
+          k,
+          sources: [{ name: "l.weight", n }],
+          bias: ["l.bias"],
+          precision: "f32",
+        });
+        const out = runtime.memory.tensor("out", m, n);
+        const pass = runtime.begin("test");
+        linear(pass, layer, upload(runtime, x, m, k), out);
+        pass.submit();
+        const error = reference.nmse(await download(runtime, out), reference.linear(x, w, bias, m, n, k));
+        assert(error < TIGHT, `[${m}, ${n}, ${k}]: NMSE ${error}`);
+      });
+    }
+  });
+}
+
+gpuTest("linear: int4 weights as the converter writes them", async (runtime) => {
+  for (const [m, n, k] of SHAPES) {
+    const w = noise(n + k, n * k, 0.2);
+    const x = noise(m + k, m * k);
+    await withCheckpoint({ "l.weight": { dtype: "F32", shape: [n, k], data: w } }, async (_, folder) => {
+      await convert(folder, `${folder}/int4`);
+      const checkpoint = Checkpoint.open(`${folder}/int4`);
+      const spec = { name: "l", k, sources: [{ name: "l.weight", n }], bias: null, precision: "f32" as const };
+      const layer = loadLinear(runtime, checkpoint, spec);
+      assertEquals(layer.format, "int4");
+      const rounded = floatRows(checkpoint, { name: "l.weight", n }, 0, n, k);
+      const step = reference.nmse(rounded, w);
+      assert(step > 1e-5 && step < 1e-2, `quantisation error ${step}`);
+      const out = runtime.memory.tensor("out", m, n);
+      const pass = runtime.begin("test");
+      linear(pass, layer, upload(runtime, x, m, k), out);
+      pass.submit();
+      const error = reference.nmse(await download(runtime, out), reference.linear(x, rounded, null, m, n, k));
+      assert(error < TIGHT, `[${m}, ${n}, ${k}]: NMSE ${error}`);
+      checkpoint.close();
+    });
+  }
+});
+
+gpuTest("linear: activations, residual, zero padding", async (runtime) => {
+  const [m, n, k] = [5, 76, 40];
+  const w = noise(1, n * k, 0.4);
+  const x = noise(2, m * k);
+  const start = noise(3, m * n);
+  await withCheckpoint({ "l.weight": { dtype: "F32", shape: [n, k], data: w } }, async (checkpoint) => {
+    const layer = loadLinear(runtime, checkpoint, {
+      name: "l",
+      k,
+      sources: [{ name: "l.weight", n }],
+      bias: null,
+      precision: "f32",
+    });
+    const plain = reference.linear(x, w, null, m, n, k);
+    for (const rows of [m, 1]) {
+      for (const act of Object.keys(reference.activations) as Activation[]) {
+        for (const add of [false, true]) {
+          const out = upload(runtime, start.subarray(0, rows * n), rows, n);
+          const pass = runtime.begin("test");
+          linear(pass, layer, upload(runtime, x.subarray(0, rows * k), rows, k), out, { act, add });
+          pass.submit();
+          const want = plain.slice(0, rows * n).map((v, i) => reference.activations[act](v) + (add ? start[i] : 0));
+          const error = reference.nmse(await download(runtime, out), want);
+          assert(error < 1e-10, `${act} add ${add} rows ${rows}: NMSE ${error}`);
+          const padded = await download(runtime, { ...out, cols: out.stride });
+          for (let r = 0; r < rows; r++) {
+            for (let c = n; c < out.stride; c++) assertEquals(padded[r * out.stride + c], 0);
+          }
+        }
+      }
+    }
+  });
+});
+
+gpuTest("linear: gate and up interleaved (SwiGLU)", async (runtime) => {
+  const [inner, k] = [72, 40];
+  const gate = noise(4, inner * k, 0.5);
+  const up = noise(5, inner * k, 0.5);
+  await withCheckpoint({
+    "gate": { dtype: "F32", shape: [inner, k], data: gate },
+    "up": { dtype: "F32", shape: [inner, k], data: up },
+  }, async (checkpoint) => {
+    const layer = loadLinear(runtime, checkpoint, {
+      name: "gate_up",
+      k,
+      sources: [{ name: "gate", n: inner }, { name: "up", n: inner }],
+      interleave: true,
+      bias: null,
+      precision: "f32",
+    });
+    for (const m of [1, 10]) {
+      const x = noise(m, m * k);
+      const out = runtime.memory.tensor("out", m, inner);
+      const pass = runtime.begin("test");
+      linear(pass, layer, upload(runtime, x, m, k), out, { glu: true });
+      pass.submit();
+      const g = reference.linear(x, gate, null, m, inner, k);
+      const u = reference.linear(x, up, null, m, inner, k);
+      const want = g.map((v, i) => reference.activations.silu(v) * u[i]);
+      assert(reference.nmse(await download(runtime, out), want) < TIGHT);
+    }
+  });
+});
+
+gpuTest("linear: a layer whose rows pass the binding limit is sharded", async (runtime) => {
+  const [m, n, k] = [2, 300, 64];
+  const w = noise(6, n * k);
+  const x = noise(7, m * k);
+  const limit = runtime.gpu.limits.storageBinding;
+  await withCheckpoint({ "l.weight": { dtype: "F32", shape: [n, k], data: w } }, async (checkpoint) => {
+    runtime.gpu.limits.storageBinding = 128 * k * 4;
+    const layer = loadLinear(runtime, checkpoint, {
+      name: "l",
+      k,
+      sources: [{ name: "l.weight", n }],
+      bias: null,
+      precision: "f32",
+    });
+    runtime.gpu.limits.storageBinding = limit;
+    assertEquals(layer.shards.map((s) => s.first), [0, 128, 256]);
+    const out = runtime.memory.tensor("out", m, n);
+    const pass = runtime.begin("test");
+    linear(pass, layer, upload(runtime, x, m, k), out);
+    pass.submit();
+    assert(reference.nmse(await download(runtime, out), reference.linear(x, w, null, m, n, k)) < TIGHT);
+  });
+});
