@@ -54,8 +54,8 @@ export class EngineClient {
 
   /**
    * Takes a request; its arrays are moved to the Worker. Throws EngineError at once if it can't be taken. What is
-   * returned must be iterated: it ends after an event with `finish`, or throws EngineError. When `signal` aborts,
-   * the engine drops the request and the iteration ends with finish "abort".
+   * returned ends after an event with `finish`, or throws EngineError. When `signal` aborts, the engine drops the
+   * request and the iteration ends with finish "abort"; a request that is not iterated must be aborted.
    */
   generate(prompt: Prompt, params: GenerateParams, signal: AbortSignal): AsyncIterable<GenerationEvent> {
     if (this.info === null || this.state !== "ready") {
@@ -70,15 +70,26 @@ export class EngineClient {
     ) throw new EngineError(`The queue is full: ${this.#open.size} requests are open`, "full");
     const id = this.#nextId++;
     const open: Open = { key: params.key, events: [], error: null, wake: () => {} };
+    if (signal.aborted) return this.#listen(id, open, signal, () => {});
     this.#open.set(id, open);
-    if (!signal.aborted) this.#post({ type: "generate", id, prompt, params }, [...buffersOf(prompt)]);
-    return this.#listen(id, open, signal);
+    this.#post({ type: "generate", id, prompt, params }, [...buffersOf(prompt)]);
+    // Heard also while nobody iterates.
+    const drop = () => {
+      signal.removeEventListener("abort", drop);
+      if (this.#open.delete(id)) this.#post({ type: "abort", id });
+      open.wake();
+    };
+    signal.addEventListener("abort", drop);
+    return this.#listen(id, open, signal, drop);
   }
 
-  async *#listen(id: number, open: Open, signal: AbortSignal): AsyncGenerator<GenerationEvent> {
-    const onAbort = () => open.wake();
-    signal.addEventListener("abort", onAbort);
-    let ended = false;
+  /** `drop` takes the request out of the engine, if it is still there. */
+  async *#listen(
+    id: number,
+    open: Open,
+    signal: AbortSignal,
+    drop: () => void,
+  ): AsyncGenerator<GenerationEvent> {
     try {
       for (;;) {
         if (signal.aborted) {
@@ -87,18 +98,16 @@ export class EngineClient {
         }
         const event = open.events.shift();
         if (event !== undefined) {
-          ended = event.finish !== null;
+          if (event.finish !== null) this.#open.delete(id);
           yield event;
-          if (ended) return;
+          if (event.finish !== null) return;
         } else if (open.error !== null) {
-          ended = true;
+          this.#open.delete(id);
           throw open.error;
         } else await new Promise<void>((resolve) => open.wake = resolve);
       }
     } finally {
-      signal.removeEventListener("abort", onAbort);
-      this.#open.delete(id);
-      if (!ended) this.#post({ type: "abort", id });
+      drop();
     }
   }
 

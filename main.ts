@@ -1,0 +1,51 @@
+/** Command line → what to run. The only reader of the environment. */
+
+import { serveOptions, UsageError } from "./src/commands/options.ts";
+import { serve } from "./src/commands/serve.ts";
+
+const DEMO = new URL("./weights/demo", import.meta.url).pathname;
+const DEMO_NAME = "valley3-demo";
+
+const USAGE = `valley serve [--model FOLDER] [--host H] [--port N] [--engine gpu|fake]
+             [--api-keys FILE] [--insecure] [--drain-grace S] [--drain-timeout S]`;
+
+/** Exit codes of sysexits.h: 64 the command is wrong, 69 something it needs is missing. */
+async function main([command, ...args]: string[]): Promise<number> {
+  const env = Deno.env.toObject();
+  try {
+    switch (command) {
+      case "serve": {
+        // wgpu falls back to GL with fewer features: Vulkan or nothing, unless told otherwise.
+        if (Deno.build.os === "linux" && !env.DENO_WEBGPU_BACKEND) {
+          Deno.env.set("DENO_WEBGPU_BACKEND", "vulkan");
+        }
+        const options = serveOptions(args, env, DEMO);
+        const defaultName = options.engine === "fake" || options.model === DEMO
+          ? DEMO_NAME
+          : options.model.split("/").findLast((part) => part !== "") ?? DEMO_NAME;
+        return await serve(options, { ffmpeg: findFfmpeg(env.PATH ?? ""), defaultName, print: console.log });
+      }
+      default:
+        throw new UsageError(command === undefined ? USAGE : `Unknown command ${command}\n${USAGE}`);
+    }
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : String(error));
+    return error instanceof UsageError ? 64 : 69;
+  }
+}
+
+/** Both programs on the PATH, or null. */
+function findFfmpeg(path: string): { ffmpeg: string; ffprobe: string } | null {
+  const find = (name: string): string | undefined =>
+    path.split(":").filter((folder) => folder !== "").map((folder) => `${folder}/${name}`).find((file) => {
+      try {
+        return Deno.statSync(file).isFile;
+      } catch {
+        return false;
+      }
+    });
+  const ffmpeg = find("ffmpeg"), ffprobe = find("ffprobe");
+  return ffmpeg !== undefined && ffprobe !== undefined ? { ffmpeg, ffprobe } : null;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

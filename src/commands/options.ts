@@ -1,0 +1,97 @@
+/** Command line and environment → options. Each flag is also an environment variable: `--api-keys`, VALLEY_API_KEYS. */
+
+import { parseArgs } from "node:util";
+
+export class UsageError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "UsageError";
+  }
+}
+
+export interface ServeOptions {
+  /** Folder of the model. */
+  model: string;
+  /** Public name of the model; null: the folder's own. */
+  modelName: string | null;
+  host: string;
+  port: number;
+  engine: "gpu" | "fake";
+  /** File of keys; null: none are asked for. */
+  apiKeys: string | null;
+  insecure: boolean;
+  /** Seconds. */
+  drainGrace: number;
+  drainTimeout: number;
+  maxWaiting: number;
+  prefixCache: boolean;
+  /** Load options of the engine as JSON. */
+  engineOptions: Record<string, unknown>;
+}
+
+const FLAGS = {
+  model: { type: "string" },
+  "model-name": { type: "string" },
+  host: { type: "string" },
+  port: { type: "string" },
+  engine: { type: "string" },
+  "api-keys": { type: "string" },
+  insecure: { type: "boolean" },
+  "drain-grace": { type: "string" },
+  "drain-timeout": { type: "string" },
+  "max-waiting": { type: "string" },
+  "no-prefix-cache": { type: "boolean" },
+  "engine-options": { type: "string" },
+} as const;
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** Throws UsageError. A flag goes before its variable, VALLEY_PORT before PORT. */
+export function serveOptions(args: string[], env: Env, defaultModel: string): ServeOptions {
+  let values: Record<string, string | boolean | undefined>;
+  try {
+    values = parseArgs({ args, options: FLAGS, allowPositionals: false }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+  const text = (flag: keyof typeof FLAGS): string | null => {
+    const value = values[flag] ?? env[`VALLEY_${flag.toUpperCase().replaceAll("-", "_")}`];
+    return value === undefined || value === "" ? null : String(value);
+  };
+  const truth = (flag: keyof typeof FLAGS): boolean => !["", "0", "false", "no"].includes(text(flag) ?? "");
+  const number = (flag: keyof typeof FLAGS, fallback: number, most: number): number => {
+    const value = Number(text(flag) ?? fallback);
+    if (Number.isFinite(value) && value >= 0 && value <= most) return value;
+    throw new UsageError(`--${flag} must be a number from 0 to ${most}`);
+  };
+  const engine = text("engine") ?? "gpu";
+  if (engine !== "gpu" && engine !== "fake") {
+    throw new UsageError(`--engine must be gpu or fake, not ${engine}`);
+  }
+  const port = text("port") === null && env.PORT ? Number(env.PORT) : number("port", 8000, 65535);
+  if (!Number.isInteger(port) || port < 0 || port > 65535) {
+    throw new UsageError("The port must be 0 to 65535");
+  }
+  return {
+    model: text("model") ?? defaultModel,
+    modelName: text("model-name"),
+    host: text("host") ?? "127.0.0.1",
+    port,
+    engine,
+    apiKeys: text("api-keys"),
+    insecure: truth("insecure"),
+    drainGrace: number("drain-grace", 5, 3600),
+    drainTimeout: number("drain-timeout", 25, 86400),
+    maxWaiting: number("max-waiting", 128, 100_000),
+    prefixCache: !truth("no-prefix-cache"),
+    engineOptions: jsonObject(text("engine-options") ?? "{}"),
+  };
+}
+
+function jsonObject(text: string): Record<string, unknown> {
+  try {
+    const value = JSON.parse(text);
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+  } catch { /* told below */ }
+  throw new UsageError("--engine-options must be a JSON object");
+}

@@ -1,0 +1,128 @@
+/** `serve`: loads a model and answers over HTTP until a signal ends it. */
+
+import { DEFAULT_ENGINE_OPTIONS } from "../engine/engine.ts";
+import { EngineClient } from "../engine/client.ts";
+import { FAKE_CARD, FakePrompt } from "../engine/fake/prompt.ts";
+import type { ModelCard, PromptBuilder } from "../families/family.ts";
+import { loadPrompt } from "../families/registry_prompt.ts";
+import { Media } from "../prompt/media.ts";
+import { createApp } from "../server/app.ts";
+import { DEFAULT_HTTP, listen } from "../server/http_server.ts";
+import { DEFAULT_LIMITS } from "../server/limits.ts";
+import { jsonLog } from "../server/log.ts";
+import { type ServeOptions, UsageError } from "./options.ts";
+
+export interface ServeContext {
+  /** Commands for video files, if there are any. */
+  ffmpeg: { ffmpeg: string; ffprobe: string } | null;
+  /** The model's name where neither options nor its folder give one. */
+  defaultName: string;
+  print(line: string): void;
+}
+
+const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
+
+/** Runs until the server has ended; resolves with the exit code. Throws UsageError, and Error if it can't start. */
+export async function serve(
+  options: ServeOptions,
+  { ffmpeg, defaultName, print }: ServeContext,
+): Promise<number> {
+  if (!LOOPBACK.has(options.host) && options.apiKeys === null && !options.insecure) {
+    throw new UsageError(
+      `Cannot listen on ${options.host} without keys: give --api-keys FILE, or --insecure if everybody may use it`,
+    );
+  }
+  const signals = listenForSignals();
+  const log = jsonLog((line) => void Deno.stderr.writeSync(new TextEncoder().encode(line)));
+  const started = performance.now();
+  const media = new Media({ ffmpeg });
+  const { prompt, card } = await promptSide(options, media);
+  const name = options.modelName ?? defaultName;
+  const engine = new EngineClient(
+    new URL("../worker.ts", import.meta.url),
+    {
+      engine: options.engine,
+      folder: options.model,
+      options: {
+        ...DEFAULT_ENGINE_OPTIONS,
+        maxWaiting: options.maxWaiting,
+        prefixCache: options.prefixCache,
+      },
+      model: options.engineOptions,
+    },
+    (message) => log.warn("engine", { message }),
+  );
+  let closing: "no" | "soon" | "now" = "no";
+  const app = createApp({
+    engine,
+    prompt,
+    decoder: media,
+    limits: DEFAULT_LIMITS,
+    log,
+    served: () => ({ id: name, card }),
+    closing: () => closing,
+  });
+  const http = { ...DEFAULT_HTTP, host: options.host, port: options.port };
+  const server = await listen(
+    http,
+    (request) => app.fetch(request),
+    (error) => log.error("http", { cause: String(error) }),
+  );
+  try {
+    await Promise.race([engine.ready, signals.first]);
+    if (engine.state === "ready") {
+      const seconds = ((performance.now() - started) / 1000).toFixed(1);
+      const host = options.host.includes(":") ? `[${options.host}]` : options.host;
+      print(`${name} ready on http://${host}:${server.port} (${engine.info!.device}, ${seconds} s)`);
+    }
+    const signal = await signals.first;
+    closing = "soon";
+    log.info("closing", { signal });
+    const grace = signal === "SIGINT" || engine.state !== "ready" ? 0 : options.drainGrace;
+    await Promise.race([sleep(grace), signals.second]);
+    closing = "now";
+    await Promise.race([server.close(), sleep(options.drainTimeout), signals.second]);
+    return 0;
+  } finally {
+    engine.close(); // what still runs ends in-band
+    await Promise.race([server.close(), sleep(0.5)]);
+    server.destroy();
+    media.close();
+    signals.close();
+  }
+}
+
+async function promptSide(
+  options: ServeOptions,
+  media: Media,
+): Promise<{ prompt: PromptBuilder; card: ModelCard }> {
+  if (options.engine === "fake") return { prompt: new FakePrompt(), card: FAKE_CARD };
+  const { prompt, greedy, thinking } = await loadPrompt(options.model, media);
+  return {
+    prompt,
+    card: {
+      reasoning: thinking ? "optional" : "none",
+      modalities: ["image", "video", "audio"],
+      sampling: { temperature: greedy ? 0 : 1, topP: 1, topK: 0, minP: 0 },
+    },
+  };
+}
+
+/** SIGTERM and SIGINT, heard from now on. */
+function listenForSignals() {
+  const first = Promise.withResolvers<Deno.Signal>(), second = Promise.withResolvers<void>();
+  let count = 0;
+  const heard = (["SIGTERM", "SIGINT"] as const).map((signal) => {
+    const on = () => ++count === 1 ? first.resolve(signal) : second.resolve();
+    Deno.addSignalListener(signal, on);
+    return () => Deno.removeSignalListener(signal, on);
+  });
+  return { first: first.promise, second: second.promise, close: () => heard.forEach((off) => off()) };
+}
+
+function sleep(seconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, seconds * 1000);
+    Deno.unrefTimer(timer as unknown as number);
+  });
+}

@@ -1,0 +1,65 @@
+/** All routes, and what holds for every one of them: request ids, one error path, JSON for whatever is not there. */
+
+import { type Context, Hono } from "hono";
+import type { AppContext } from "./app_context.ts";
+import { chatCompletions } from "./chat.ts";
+import { ApiError, errorResponse, toApiError } from "./errors.ts";
+import { Exchange } from "./exchange.ts";
+import { health, live, model, models } from "./status_routes.ts";
+
+type Env = { Variables: { exchange: Exchange } };
+type RouteHandler = (
+  request: Request,
+  context: AppContext,
+  exchange: Exchange,
+) => Response | Promise<Response>;
+
+/** Method and path → handler. The test of routes walks this table. */
+export const ROUTES: readonly { method: "GET" | "POST"; path: string; handler: RouteHandler }[] = [
+  { method: "POST", path: "/v1/chat/completions", handler: chatCompletions },
+  { method: "GET", path: "/v1/models", handler: models },
+  { method: "GET", path: "/v1/models/:id{.+}", handler: model },
+  { method: "GET", path: "/health", handler: health },
+  { method: "GET", path: "/readyz", handler: health },
+  { method: "GET", path: "/livez", handler: live },
+];
+
+export function createApp(context: AppContext): Hono<Env> {
+  const app = new Hono<Env>();
+  app.use(async (c, next) => {
+    const exchange = new Exchange(c.req.raw, context.log, { key: "", salt: "" });
+    c.set("exchange", exchange);
+    await next();
+    c.res.headers.set("x-request-id", exchange.id);
+    c.res.headers.set("x-content-type-options", "nosniff");
+    exchange.note({ status: c.res.status });
+    if (!exchange.streaming) exchange.end(c.res.status !== 499);
+  });
+  for (const { method, path, handler } of ROUTES) {
+    app.on(method, path, (c) => handler(c.req.raw, context, c.get("exchange")) as Promise<Response>);
+  }
+  for (const path of new Set(ROUTES.map((route) => route.path))) {
+    const allowed = ROUTES.filter((route) => route.path === path).map((route) => route.method);
+    app.all(path, (c) => refuseMethod(c, allowed));
+  }
+  app.notFound(() =>
+    errorResponse(new ApiError(404, "There is nothing at this address", "invalid_request_error", "not_found"))
+  );
+  app.onError((error, c) => {
+    const exchange = c.get("exchange");
+    if (c.req.raw.signal.aborted) return new Response(null, { status: 499 }); // nobody reads it
+    const failure = toApiError(error, exchange.report);
+    exchange.note({ error: failure.code });
+    return errorResponse(failure);
+  });
+  return app;
+}
+
+function refuseMethod(c: Context, allowed: readonly string[]): Response {
+  const message = `${c.req.method.slice(0, 16)} is not allowed here; ${allowed.join(", ")} is`;
+  return errorResponse(
+    new ApiError(405, message, "invalid_request_error", "method_not_allowed", null, {
+      allow: allowed.join(", "),
+    }),
+  );
+}

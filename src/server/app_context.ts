@@ -1,0 +1,20 @@
+/** What all routes share. */
+
+import type { PromptBuilder } from "../families/family.ts";
+import type { Served } from "./chat_request.ts";
+import type { MediaDecoder } from "./content.ts";
+import type { EnginePort } from "./generation.ts";
+import type { Limits } from "./limits.ts";
+import type { Log } from "./log.ts";
+
+export interface AppContext {
+  engine: EnginePort;
+  prompt: PromptBuilder;
+  decoder: MediaDecoder;
+  limits: Limits;
+  log: Log;
+  /** The model by its public name. */
+  served(): Served;
+  /** `soon`: not ready for routers, though work is still taken; `now`: no new work. */
+  closing(): "no" | "soon" | "now";
+}

@@ -1,0 +1,90 @@
+/** A request's body: counted while it comes in, looked over before it is parsed. */
+
+import { ApiError, invalid } from "./errors.ts";
+import type { Limits } from "./limits.ts";
+
+/** Reads a JSON body. Throws ApiError: 415, 413, 400. */
+export async function readJson(request: Request, limits: Limits): Promise<unknown> {
+  const type = request.headers.get("content-type")?.split(";")[0].trim().toLowerCase() ?? "";
+  if (type !== "application/json" && !/^application\/[\w.-]+\+json$/.test(type)) {
+    throw new ApiError(
+      415,
+      "The body must be application/json",
+      "invalid_request_error",
+      "unsupported_media_type",
+    );
+  }
+  const bytes = await readBytes(request, limits.bodyBytes);
+  if (bytes.length === 0) throw invalid("The body is empty; it must be a JSON object", null, "invalid_json");
+  const depth = jsonDepth(bytes, limits.jsonDepth);
+  if (depth > limits.jsonDepth) {
+    throw invalid(`The body's JSON is nested deeper than ${limits.jsonDepth}`, null, "json_too_deep");
+  }
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw invalid("The body is not UTF-8", null, "invalid_json");
+  }
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw invalid("The body is not valid JSON", null, "invalid_json");
+  }
+}
+
+async function readBytes(request: Request, most: number): Promise<Uint8Array> {
+  const tooLarge = (): ApiError =>
+    new ApiError(
+      413,
+      `The body is larger than ${most >> 20} MiB`,
+      "invalid_request_error",
+      "body_too_large",
+      null,
+      // What is still on its way is not read.
+      { connection: "close" },
+    );
+  if (Number(request.headers.get("content-length") ?? 0) > most) throw tooLarge();
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for await (const piece of request.body ?? []) {
+      length += piece.length;
+      if (length > most) break;
+      pieces.push(piece);
+    }
+  } catch {
+    throw new ApiError(400, "The body ended early", "invalid_request_error", "body_incomplete");
+  }
+  if (length > most) throw tooLarge();
+  if (pieces.length === 1) return pieces[0];
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
+}
+
+/** Deepest nesting of brackets outside strings; stops counting past `most`. */
+function jsonDepth(bytes: Uint8Array, most: number): number {
+  let depth = 0, deepest = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i];
+    if (byte === 0x22) {
+      // To the end of the string: the next quote that no odd run of backslashes precedes.
+      for (;;) {
+        i = bytes.indexOf(0x22, i + 1);
+        if (i < 0) return deepest;
+        let slashes = 0;
+        while (bytes[i - 1 - slashes] === 0x5c) slashes++;
+        if (slashes % 2 === 0) break;
+      }
+    } else if (byte === 0x7b || byte === 0x5b) {
+      if (++depth > deepest) deepest = depth;
+      if (depth > most) return depth;
+    } else if (byte === 0x7d || byte === 0x5d) depth--;
+  }
+  return deepest;
+}

@@ -1,0 +1,257 @@
+/** Messages of a request → a conversation with decoded media. One path for all spellings. */
+
+import type {
+  ChatMessage,
+  ChatPart,
+  Clip,
+  MediaKind,
+  MediaLimits,
+  PromptBuilder,
+  Raster,
+  VideoPlan,
+  Wave,
+} from "../families/family.ts";
+import { PromptError } from "../families/family.ts";
+import type { WireMessage, WirePart } from "./content_schema.ts";
+import { invalid } from "./errors.ts";
+import { decodeBase64, fetchMedia, framesOf } from "./fetch_media.ts";
+import type { Limits } from "./limits.ts";
+
+/** Decodes media off this thread; src/prompt/media.ts is one. */
+export interface MediaDecoder {
+  decodeImage(bytes: Uint8Array, options: undefined, signal: AbortSignal): Promise<Raster>;
+  decodeAudio(bytes: Uint8Array, signal: AbortSignal): Promise<Wave>;
+  decodeVideo(
+    bytes: Uint8Array,
+    plan: VideoPlan,
+    audio: "none" | "auto" | "required",
+    signal: AbortSignal,
+  ): Promise<Clip>;
+}
+
+/** What the request wants of media. */
+export interface MediaWishes {
+  limits: MediaLimits;
+  audioInVideo: boolean | "auto";
+}
+
+interface Context {
+  wishes: MediaWishes;
+  modalities: MediaKind[];
+  prompt: PromptBuilder;
+  decoder: MediaDecoder;
+  limits: Limits;
+  signal: AbortSignal;
+}
+
+/** Throws ApiError or PromptError for the first part that can't be taken. */
+export async function readMessages(messages: WireMessage[], context: Context): Promise<ChatMessage[]> {
+  countParts(messages, context);
+  const lastUser = messages.findLastIndex(({ role }) => role === "user");
+  return await Promise.all(messages.map(async (message, index): Promise<ChatMessage> => {
+    const at = `messages[${index}]`;
+    const content = await readContent(message, at, context);
+    switch (message.role) {
+      case "system":
+      case "developer":
+        return { role: "system", content };
+      case "user":
+      case "tool":
+        return { role: message.role, content };
+      case "assistant":
+        return assistantTurn(message, content, index > lastUser);
+    }
+  }));
+}
+
+/** `current`: after the last user turn, where thoughts belong to the answer being worked on; earlier ones go. */
+function assistantTurn(
+  message: Extract<WireMessage, { role: "assistant" }>,
+  content: ChatPart[],
+  current: boolean,
+): ChatMessage {
+  const thought = message.reasoning ?? message.reasoning_content;
+  if (current && thought) content.unshift({ type: "text", text: `<thinking>\n${thought}\n</thinking>\n\n` });
+  const toolCalls = message.tool_calls?.map(({ function: { name, arguments: given } }) => ({
+    name,
+    arguments: typeof given === "string" && given.trim() !== "" ? given : JSON.stringify(given || {}),
+  }));
+  return { role: "assistant", content, ...(toolCalls?.length ? { toolCalls } : {}) };
+}
+
+async function readContent({ content }: WireMessage, at: string, context: Context): Promise<ChatPart[]> {
+  if (content === null || content === undefined) return [];
+  if (typeof content === "string") return [{ type: "text", text: content }];
+  return await Promise.all(
+    content.map((part, index) => readPart(part as WirePart, `${at}.content[${index}]`, context)),
+  );
+}
+
+async function readPart(
+  part: WirePart | { type: "refusal"; refusal: string },
+  at: string,
+  context: Context,
+): Promise<ChatPart> {
+  if (part.type === "refusal") return { type: "text", text: part.refusal };
+  if ("text" in part && typeof part.text === "string") return { type: "text", text: part.text };
+  const { kind, param, source } = locate(part as WirePart, at);
+  if (!context.modalities.includes(kind)) {
+    throw invalid(`${param}: this model takes no ${kind}`, param, "unsupported_modality");
+  }
+  return await naming(param, async (): Promise<ChatPart> => {
+    const { decoder, signal, limits } = context;
+    const bytes = () =>
+      "base64" in source
+        ? decodeBase64(source.base64, { kind, param }, limits)
+        : fetchMedia(source.address as string, { kind, param }, limits);
+    switch (kind) {
+      case "image":
+        return { type: "image", image: await decoder.decodeImage(bytes(), undefined, signal) };
+      case "audio":
+        return { type: "audio", audio: await decoder.decodeAudio(bytes(), signal) };
+      case "video":
+        return { type: "video", video: await readVideo(part as VideoPart, source, param, bytes, context) };
+    }
+  });
+}
+
+type VideoPart = Extract<WirePart, { type: "video_url" | "input_video" | "video" }>;
+type Source = { address: string | string[] } | { base64: string };
+
+async function readVideo(
+  part: VideoPart,
+  source: Source,
+  param: string,
+  bytes: () => Uint8Array,
+  context: Context,
+): Promise<Clip> {
+  const { wishes, decoder, signal, limits, prompt, modalities } = context;
+  const own = mediaLimits(part);
+  const hears = modalities.includes("audio");
+  if (wishes.audioInVideo === true && !hears) {
+    throw invalid(
+      "This model takes no audio",
+      "mm_processor_kwargs.use_audio_in_video",
+      "unsupported_modality",
+    );
+  }
+  const frames = "address" in source
+    ? typeof source.address === "string" ? framesOf(source.address, param) : source.address
+    : null;
+  if (frames === null) {
+    const audio = wishes.audioInVideo === false || !hears
+      ? "none"
+      : wishes.audioInVideo === true
+      ? "required"
+      : "auto";
+    return await decoder.decodeVideo(bytes(), prompt.videoPlan({ ...wishes.limits, ...own }), audio, signal);
+  }
+  if (wishes.audioInVideo === true) {
+    throw invalid(`${param}: a list of frames has no soundtrack`, param, "video_has_no_audio");
+  }
+  if (Object.keys(own).length > 0) {
+    throw invalid(
+      `${param}: options of a list of frames go to mm_processor_kwargs`,
+      param,
+      "unsupported_option",
+    );
+  }
+  if (frames.length > limits.videoFrames) {
+    throw invalid(
+      `${param}: the video has ${frames.length} frames; the limit is ${limits.videoFrames}`,
+      param,
+      "too_many_frames",
+    );
+  }
+  const pictures = frames.map((frame) => fetchMedia(frame, { kind: "image", param }, limits));
+  const rasters = await Promise.all(
+    pictures.map((picture) => decoder.decodeImage(picture, undefined, signal)),
+  );
+  return { frames: rasters, fps: wishes.limits.fps ?? null, audio: null };
+}
+
+/** The medium of a part and the field that holds it. */
+function locate(part: WirePart, at: string): { kind: MediaKind; param: string; source: Source } {
+  const url = (value: string | { url: string }) => ({
+    address: typeof value === "string" ? value : value.url,
+  });
+  switch (part.type) {
+    case "image_url":
+      return { kind: "image", param: `${at}.image_url`, source: url(part.image_url) };
+    case "audio_url":
+      return { kind: "audio", param: `${at}.audio_url`, source: url(part.audio_url) };
+    case "video_url":
+      return { kind: "video", param: `${at}.video_url`, source: url(part.video_url) };
+    case "input_audio":
+      return { kind: "audio", param: `${at}.input_audio`, source: dataOrAddress(part.input_audio.data) };
+    case "input_video": {
+      const value = part.input_video.data ?? part.input_video.url;
+      if (!value) throw invalid(`${at}.input_video: data is missing`, `${at}.input_video`, "invalid_value");
+      return { kind: "video", param: `${at}.input_video`, source: dataOrAddress(value) };
+    }
+    case "image":
+      return { kind: "image", param: `${at}.image`, source: { address: part.image } };
+    case "audio":
+      return { kind: "audio", param: `${at}.audio`, source: { address: part.audio } };
+    case "video":
+      return { kind: "video", param: `${at}.video`, source: { address: part.video } };
+    default:
+      throw invalid(`${at}: this type of part is not supported here`, at, "invalid_value");
+  }
+}
+
+/** Fields that hold plain base64 hold an address in some clients. */
+function dataOrAddress(value: string): Source {
+  return /^\s*[a-z][a-z0-9+.-]*:/i.test(value) ? { address: value } : { base64: value };
+}
+
+/** The wire's names of media limits. */
+export function mediaLimits(given: {
+  fps?: number | null;
+  nframes?: number | null;
+  min_pixels?: number | null;
+  max_pixels?: number | null;
+  min_frames?: number | null;
+  max_frames?: number | null;
+}): MediaLimits {
+  const limits: MediaLimits = {};
+  const { fps, nframes, min_pixels, max_pixels, min_frames, max_frames } = given;
+  if (fps != null) limits.fps = fps;
+  if (nframes != null) limits.nframes = nframes;
+  if (min_pixels != null) limits.minPixels = min_pixels;
+  if (max_pixels != null) limits.maxPixels = max_pixels;
+  if (min_frames != null) limits.minFrames = min_frames;
+  if (max_frames != null) limits.maxFrames = max_frames;
+  return limits;
+}
+
+/** A decoder's refusal says which part it means. */
+async function naming<T>(param: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof PromptError)) throw error;
+    const given = error.param !== null && error.param !== "messages" ? error.param : param;
+    throw new PromptError(`${given}: ${error.message}`, error.code, given);
+  }
+}
+
+function countParts(messages: WireMessage[], { limits }: Context): void {
+  const parts = messages.flatMap(({ content }) => Array.isArray(content) ? content as WirePart[] : []);
+  const kinds = { image: 0, audio: 0, video: 0 };
+  for (const { type } of parts) {
+    const kind = /image|audio|video/.exec(type)?.[0] as MediaKind | undefined;
+    if (kind !== undefined) kinds[kind]++;
+  }
+  const over = [
+    [parts.length, limits.parts, "content parts"],
+    [kinds.image, limits.images, "pictures"],
+    [kinds.audio, limits.audios, "sounds"],
+    [kinds.video, limits.videos, "videos"],
+  ] as const;
+  for (const [count, most, what] of over) {
+    if (count > most) {
+      throw invalid(`The request has ${count} ${what}; the limit is ${most}`, "messages", "too_many_parts");
+    }
+  }
+}

@@ -1,0 +1,71 @@
+/** The one way from anything thrown to an answer: OpenAI's error shape, no exception's own words. */
+
+import { EngineError } from "../engine/generation.ts";
+import { PromptError } from "../families/family.ts";
+
+export type ErrorType =
+  | "invalid_request_error"
+  | "authentication_error"
+  | "rate_limit_error"
+  | "server_error"
+  | "service_unavailable";
+
+export interface ErrorBody {
+  error: { message: string; type: ErrorType; param: string | null; code: string | null };
+}
+
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+    readonly type: ErrorType,
+    readonly code: string | null = null,
+    readonly param: string | null = null,
+    readonly headers: Record<string, string> = {},
+  ) {
+    super(message);
+    this.name = "ApiError";
+  }
+
+  get body(): ErrorBody {
+    const { message, type, param, code } = this;
+    return { error: { message, type, param, code } };
+  }
+}
+
+/** 400 that names a field. */
+export function invalid(message: string, param: string | null, code: string | null = null): ApiError {
+  return new ApiError(400, message, "invalid_request_error", code, param);
+}
+
+export function unavailable(message: string, code: string): ApiError {
+  return new ApiError(503, message, "service_unavailable", code, null, { "retry-after": "2" });
+}
+
+/** `report` hears of what no client caused. */
+export function toApiError(error: unknown, report: (error: unknown) => void = () => {}): ApiError {
+  if (error instanceof ApiError) return error;
+  if (error instanceof PromptError) return invalid(error.message, error.param, error.code);
+  if (error instanceof EngineError) {
+    switch (error.code) {
+      case "full":
+        return new ApiError(429, error.message, "rate_limit_error", "queue_full", null, {
+          "retry-after": "1",
+        });
+      case "queue_timeout":
+      case "device_lost":
+      case "unavailable":
+        return unavailable(error.message, error.code);
+      case "too_long":
+        return invalid(error.message, "messages", "context_length_exceeded");
+      case "media_too_large":
+        return invalid(error.message, "messages", error.code);
+    }
+  }
+  report(error);
+  return new ApiError(500, "The server failed on this request", "server_error", "internal_error");
+}
+
+export function errorResponse(error: ApiError): Response {
+  return Response.json(error.body, { status: error.status, headers: error.headers });
+}

@@ -1,0 +1,189 @@
+/**
+ * HTTP by node:http, which has what Deno.serve lacks: time limits on headers and body, a cap on connections, and
+ * word of every client that leaves, also while a body of many packets is answered without a stream.
+ */
+
+import http, { type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+export interface HttpOptions {
+  host: string;
+  /** 0: any free one. */
+  port: number;
+  maxConnections: number;
+  /** Seconds. */
+  headerSeconds: number;
+  requestSeconds: number;
+  keepAliveSeconds: number;
+  /** A client that takes nothing for so long is cut off. */
+  stallSeconds: number;
+}
+
+export const DEFAULT_HTTP: HttpOptions = {
+  host: "127.0.0.1",
+  port: 8000,
+  maxConnections: 256,
+  headerSeconds: 5,
+  requestSeconds: 30,
+  keepAliveSeconds: 30,
+  stallSeconds: 30,
+};
+
+export interface HttpServer {
+  port: number;
+  /** No new connections; resolves when those in use have ended. */
+  close(): Promise<void>;
+  /** Ends all connections. */
+  destroy(): void;
+}
+
+export type Handler = (request: Request) => Response | Promise<Response>;
+
+/** Listens. Rejects when the address is taken. `failed` hears of errors that no answer could tell. */
+export function listen(
+  options: HttpOptions,
+  handler: Handler,
+  failed: (error: unknown) => void,
+): Promise<HttpServer> {
+  const server = http.createServer({
+    headersTimeout: options.headerSeconds * 1000,
+    requestTimeout: options.requestSeconds * 1000,
+    keepAliveTimeout: options.keepAliveSeconds * 1000,
+    connectionsCheckingInterval: 1000,
+  }, (incoming, outgoing) => {
+    answer(incoming, outgoing, handler, options.stallSeconds * 1000).catch((error) => {
+      failed(error);
+      outgoing.destroy();
+    });
+  });
+  server.maxConnections = options.maxConnections;
+  server.on("clientError", (_error, socket) => socket.destroy());
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.port, options.host, () => {
+      server.off("error", reject);
+      server.on("error", failed);
+      resolve({
+        port: (server.address() as AddressInfo).port,
+        close: () =>
+          new Promise((done) => {
+            server.close(() => done());
+            server.closeIdleConnections();
+          }),
+        destroy: () => server.closeAllConnections(),
+      });
+    });
+  });
+}
+
+async function answer(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  handler: Handler,
+  stallMs: number,
+): Promise<void> {
+  const gone = new AbortController();
+  outgoing.on("close", () => {
+    if (!outgoing.writableFinished) gone.abort();
+  });
+  outgoing.on("error", () => gone.abort());
+  const response = await handler(toRequest(incoming, gone.signal));
+  if (gone.signal.aborted) {
+    await response.body?.cancel();
+    return;
+  }
+  outgoing.statusCode = response.status;
+  for (const [name, value] of response.headers) outgoing.setHeader(name, value);
+  if (response.body === null || incoming.method === "HEAD") {
+    await response.body?.cancel();
+    outgoing.end();
+    return;
+  }
+  if (response.headers.get("content-type")?.startsWith("text/event-stream") !== true) {
+    outgoing.end(new Uint8Array(await response.arrayBuffer())); // whole, so that its length is told
+    return;
+  }
+  outgoing.flushHeaders();
+  const reader = response.body.getReader();
+  gone.signal.addEventListener("abort", () => void reader.cancel().catch(() => {}));
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done || gone.signal.aborted) break;
+    if (!outgoing.write(value)) await drained(outgoing, gone.signal, stallMs);
+  }
+  outgoing.end();
+}
+
+/** Waits until the client has taken what was written; cuts it off when it does not. */
+async function drained(outgoing: ServerResponse, gone: AbortSignal, stallMs: number): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(() => outgoing.destroy(), stallMs);
+    const done = () => {
+      clearTimeout(timer);
+      gone.removeEventListener("abort", done);
+      outgoing.off("drain", done);
+      resolve();
+    };
+    outgoing.on("drain", done);
+    gone.addEventListener("abort", done);
+    if (gone.aborted) done();
+  });
+}
+
+function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request {
+  const headers = new Headers();
+  for (let i = 0; i < incoming.rawHeaders.length; i += 2) {
+    const name = incoming.rawHeaders[i];
+    if (!name.startsWith(":")) headers.append(name, incoming.rawHeaders[i + 1]);
+  }
+  const method = incoming.method ?? "GET";
+  const body = method === "GET" || method === "HEAD" ? null : bodyOf(incoming);
+  return new Request(new URL(pathOf(incoming.url), "http://localhost"), {
+    method,
+    headers,
+    body,
+    signal,
+    ...(body === null ? {} : { duplex: "half" }),
+  } as RequestInit);
+}
+
+/** Path and query of the request line, absolute forms included; one that is no URL is taken as "/". */
+function pathOf(target = "/"): string {
+  try {
+    const { pathname, search } = new URL(target, "http://localhost");
+    return pathname.replace(/^\/+/, "/") + search;
+  } catch {
+    return "/";
+  }
+}
+
+/** The body as it comes in, held back while nobody reads; what nobody wants is thrown away. */
+function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array> {
+  let open = true;
+  return new ReadableStream({
+    start(controller) {
+      const fail = () => {
+        if (open) controller.error(new Error("Cannot read the body: the client left"));
+        open = false;
+      };
+      incoming.on("data", (piece: Uint8Array) => {
+        if (!open) return;
+        controller.enqueue(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength));
+        if ((controller.desiredSize ?? 0) <= 0) incoming.pause();
+      });
+      incoming.on("end", () => {
+        if (open) controller.close();
+        open = false;
+      });
+      incoming.on("error", fail);
+      incoming.on("aborted", fail);
+    },
+    pull() {
+      incoming.resume();
+    },
+    cancel() {
+      open = false;
+      incoming.resume();
+    },
+  }, { highWaterMark: 1 << 20, size: (piece) => piece.length });
+}

@@ -1,0 +1,152 @@
+/**
+ * Text of an answer as it comes → thought, content and tool calls. Tags are looked for in the text (they are
+ * several tokens, and `>` may merge with a line end); what may begin a tag or a stop string is held back.
+ *
+ *   <thinking>\n … \n</thinking>\n\n content \n<tool_call>\n{…}\n</tool_call>
+ */
+
+import { HeldText } from "./held_text.ts";
+import { type ParsedCall, parseToolCall } from "./tool_call_text.ts";
+
+export type Delta =
+  | { type: "reasoning"; text: string }
+  | { type: "content"; text: string }
+  | { type: "tool_call"; call: ParsedCall };
+
+const THINK = "<thinking>", THINK_END = "</thinking>";
+const CALL = "<tool_call>", CALL_END = "</tool_call>";
+
+export interface RouterOptions {
+  /** Tool calls are looked for. */
+  tools: boolean;
+  /** A thought at the beginning is looked for. */
+  thinking: boolean;
+  /** End the answer where they stand in the content; thoughts and calls may hold them. */
+  stop: readonly string[];
+}
+
+export class StreamRouter {
+  /** A stop string ended the answer: nothing after it counts. */
+  stopped = false;
+  /** Tool calls so far. */
+  calls = 0;
+  readonly #text = new HeldText();
+  readonly #tools: boolean;
+  readonly #stop: readonly string[];
+  #state: "start" | "thought" | "content" | "call";
+  /** White space that counts only if more text of the same kind follows. */
+  #space = "";
+  /** Text of this kind has gone out. */
+  #begun = false;
+  #call = "";
+
+  constructor({ tools, thinking, stop }: RouterOptions) {
+    this.#tools = tools;
+    this.#stop = stop;
+    this.#state = thinking ? "start" : "content";
+  }
+
+  /** The model is in its thought: its tokens are reasoning tokens. */
+  get reasoning(): boolean {
+    return this.#state === "thought";
+  }
+
+  push(piece: string): Delta[] {
+    if (this.stopped || piece === "") return [];
+    this.#text.push(piece);
+    const deltas: Delta[] = [];
+    while (this.#advance(deltas));
+    return deltas;
+  }
+
+  /** The answer is over: what was held back. */
+  end(): Delta[] {
+    if (this.stopped) return [];
+    const deltas: Delta[] = [];
+    if (this.#state === "start") this.#enter("content");
+    const rest = this.#text.rest();
+    if (this.#state === "call") this.#content(deltas, CALL + this.#call + rest);
+    else if (this.#state === "thought") this.#reason(deltas, rest);
+    else {
+      this.#content(deltas, rest);
+      if (this.calls === 0 && this.#space !== "") deltas.push({ type: "content", text: this.#space });
+    }
+    return deltas;
+  }
+
+  /** Goes as far as one tag. False: more text is needed. */
+  #advance(deltas: Delta[]): boolean {
+    switch (this.#state) {
+      case "start": {
+        const begun = this.#text.held.trimStart();
+        if (begun.startsWith(THINK)) {
+          this.#text.take([THINK]);
+          return this.#enter("thought");
+        }
+        return THINK.startsWith(begun) ? false : this.#enter("content");
+      }
+      case "thought": {
+        const { text, mark } = this.#text.take([THINK_END]);
+        this.#reason(deltas, text);
+        return mark !== null && this.#enter("content");
+      }
+      case "content": {
+        const { text, mark } = this.#text.take(this.#tools ? [CALL, ...this.#stop] : this.#stop);
+        this.#content(deltas, text);
+        if (mark === null) return false;
+        if (mark === CALL) return this.#enter("call");
+        // White space before a stop string is content like any other.
+        if (this.#space !== "") deltas.push({ type: "content", text: this.#space });
+        this.stopped = true;
+        return false;
+      }
+      case "call": {
+        const { text, mark } = this.#text.take([CALL_END]);
+        this.#call += text;
+        if (mark === null) return false;
+        const call = parseToolCall(this.#call);
+        if (call !== null) {
+          deltas.push({ type: "tool_call", call });
+          this.calls++;
+          this.#space = "";
+        } else this.#content(deltas, CALL + this.#call + CALL_END);
+        const begun = this.#begun && call === null;
+        this.#enter("content");
+        this.#begun = begun;
+        return true;
+      }
+    }
+  }
+
+  #enter(state: "thought" | "content" | "call"): true {
+    if (state !== "call") {
+      // White space between a thought and what follows is the template's; before the answer proper it is kept.
+      if (this.#state !== "start") this.#space = "";
+      this.#begun = this.#state === "start" && state === "content";
+    }
+    this.#call = "";
+    this.#state = state;
+    return true;
+  }
+
+  #reason(deltas: Delta[], text: string): void {
+    const said = this.#trimmed(text);
+    if (said !== "") deltas.push({ type: "reasoning", text: said });
+  }
+
+  #content(deltas: Delta[], text: string): void {
+    // Only where a tag may follow is white space held back.
+    const said = this.#tools || !this.#begun ? this.#trimmed(text) : text;
+    if (said !== "") deltas.push({ type: "content", text: said });
+  }
+
+  /** The text without white space at the beginning of its kind, and at its end until more follows. */
+  #trimmed(text: string): string {
+    let whole = this.#space + text;
+    if (!this.#begun) whole = whole.trimStart();
+    const said = whole.trimEnd();
+    this.#space = whole.slice(said.length);
+    if (said !== "") this.#begun = true;
+    return said;
+  }
+}
