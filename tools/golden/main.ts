@@ -1,0 +1,113 @@
+/**
+ * `deno task golden DIR… [--dtype f32|f16] [--case NAME] [--tokenization official]`: runs fixture folders on the GPU
+ * path, prints each case's figures and closes with `N passed, N failed`; exit 1 on any failure, also on a folder that
+ * it does not understand.
+ * A DIR is a case (it holds case.json), a checkpoint with samples/answers.json, or a folder of such.
+ */
+import { parseArgs } from "node:util";
+import { Media } from "../../src/prompt/media.ts";
+import { runtimeDir, setUp } from "../setup/setup.ts";
+import { runAnswers } from "./answers.ts";
+import { runModelCase } from "./model.ts";
+import { runPreprocessAudio } from "./preprocess_audio.ts";
+import { runPreprocessImage } from "./preprocess_image.ts";
+import { runPreprocessVideo } from "./preprocess_video.ts";
+import { runPrompts } from "./prompts.ts";
+import type { CaseResult, GoldenOptions } from "./report.ts";
+
+/** Runners of family valley3 by `kind`. */
+const KINDS: Record<string, (dir: string, options: GoldenOptions) => Promise<CaseResult>> = {
+  "model": runModelCase,
+  "preprocess-image": runPreprocessImage,
+  "preprocess-audio": runPreprocessAudio,
+  "preprocess-video": runPreprocessVideo,
+  "prompts": runPrompts,
+};
+
+const isFile = (path: string): boolean => {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+};
+
+/** Folders to run under `dir`; none is the caller's failure. Folders that begin with `_` hold shared checkpoints. */
+export function casesOf(dir: string): string[] {
+  if (isFile(`${dir}/case.json`) || isFile(`${dir}/samples/answers.json`)) return [dir];
+  const found: string[] = [];
+  for (const entry of [...Deno.readDirSync(dir)].sort((a, b) => a.name < b.name ? -1 : 1)) {
+    if (!entry.isDirectory || entry.name.startsWith("_")) continue;
+    const sub = `${dir}/${entry.name}`;
+    const inner = casesOf(sub);
+    found.push(...(inner.length ? inner : [sub]));
+  }
+  return found;
+}
+
+/** One folder's results; whatever goes wrong is a failed result. */
+export async function runFolder(dir: string, options: GoldenOptions, media: Media): Promise<CaseResult[]> {
+  try {
+    if (isFile(`${dir}/case.json`)) {
+      const { kind, family } = JSON.parse(Deno.readTextFileSync(`${dir}/case.json`));
+      const run = Object.hasOwn(KINDS, kind) ? KINDS[kind] : null;
+      if (!run || family !== "valley3") throw new Error(`kind ${kind} of family ${family} is not known`);
+      return [await run(dir, options)];
+    }
+    if (isFile(`${dir}/samples/answers.json`)) return await runAnswers(dir, options, media);
+    throw new Error("it holds neither case.json nor samples/answers.json");
+  } catch (error) {
+    return [{ name: dir, lines: [], failures: [`Cannot run ${dir}: ${error instanceof Error ? error.message : error}`] }];
+  }
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    options: {
+      dtype: { type: "string", default: "f32" },
+      case: { type: "string", multiple: true },
+      tokenization: { type: "string", default: "official" },
+    },
+    allowPositionals: true,
+  });
+  const { dtype, tokenization } = values;
+  if (!positionals.length || (dtype !== "f32" && dtype !== "f16") || tokenization !== "official") {
+    console.error("usage: deno task golden DIR… [--dtype f32|f16] [--case NAME]… [--tokenization official]");
+    return 2;
+  }
+  const code = await setUp({ level: "run", fakeEngine: false });
+  if (code !== 0) return code;
+  for (const [key, value] of Object.entries(runtimeDir())) Deno.env.set(key, value);
+  if (Deno.build.os === "linux" && !Deno.env.get("DENO_WEBGPU_BACKEND")) Deno.env.set("DENO_WEBGPU_BACKEND", "vulkan");
+  let passed = 0;
+  let failed = 0;
+  const report = (result: CaseResult): void => {
+    const ok = result.failures.length === 0;
+    console.log(`${ok ? "ok    " : "FAILED"} ${result.name}`);
+    for (const line of result.lines) console.log(`         ${line}`);
+    for (const line of result.failures) console.log(`       ! ${line}`);
+    if (ok) passed++;
+    else failed++;
+  };
+  const media = new Media();
+  for (const dir of positionals) {
+    let folders: string[] = [];
+    try {
+      folders = casesOf(dir.replace(/\/+$/, ""));
+    } catch {
+      // Told below: nothing to run.
+    }
+    const wanted = values.case ?? [];
+    const chosen = folders.filter((f) => !wanted.length || wanted.includes(f.split("/").at(-1)!));
+    if (!chosen.length) {
+      report({ name: dir, lines: [], failures: [`Cannot run ${dir}: it holds no ${wanted.length ? "such " : ""}case`] });
+    }
+    for (const folder of chosen) {
+      for (const result of await runFolder(folder, { dtype }, media)) report(result);
+    }
+  }
+  console.log(`\n${passed} passed, ${failed} failed`);
+  return failed ? 1 : 0;
+}
+
+if (import.meta.main) Deno.exit(await main());
