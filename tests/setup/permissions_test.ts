@@ -16,9 +16,15 @@ function allowed(flag: string, args: string[], around = AROUND): string[] {
 
 Deno.test("serving the demo: reads the project and caches, writes temp and state", () => {
   const caches = ["/tmp", "/home/u/.local/state/valley", "/home/u/.cache/valley"];
-  same(allowed("read", ["serve"]), ["/valley", "/home/u/.cache/deno", ...caches]);
+  same(allowed("read", ["serve"]), [
+    "/valley",
+    "/home/u/.cache/deno",
+    ...caches,
+    "/usr/bin/ffmpeg",
+    "/bin/ffprobe",
+  ]);
   same(allowed("write", ["serve"]), caches);
-  same(allowed("run", ["serve"]), ["ffmpeg", "ffprobe"]);
+  same(allowed("run", ["serve"]), ["/usr/bin/ffmpeg", "/bin/ffprobe"]);
 });
 
 Deno.test("never ffi, never everything", () => {

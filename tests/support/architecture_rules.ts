@@ -18,7 +18,19 @@ const MAY_IMPORT: Record<string, string[]> = {
   weights: ["gpu", "family", "registry"],
   wgsl: [],
   // Tools run, measure and test everything.
-  tools: ["main", "server", "engine", "family", "registry", "families", "model", "prompt", "gpu", "weights"],
+  tools: [
+    "main",
+    "server",
+    "engine",
+    "family",
+    "registry",
+    "families",
+    "model",
+    "prompt",
+    "gpu",
+    "weights",
+    "setup",
+  ],
   // Set-up runs before anything is installed: it stands alone.
   setup: [],
   web: [],
@@ -37,7 +49,7 @@ export const SOFT_LINES = { ts: 250, wgsl: 200 };
 
 /** The area of a file, or null for a place the rules do not know. */
 export function areaOf(path: string): string | null {
-  if (path === "main.ts" || /^src\/[^/]+\.ts$/.test(path)) return "main";
+  if (path === "main.ts" || /^src\/(?:commands\/)?[^/]+\.ts$/.test(path)) return "main";
   if (path === "src/families/family.ts") return "family";
   if (/^src\/families\/[^/]+\.ts$/.test(path)) return "registry";
   if (path.startsWith("tools/setup/") || /^tools\/test(_runs)?\.ts$/.test(path)) return "setup";

@@ -3,7 +3,7 @@
  * program but ffmpeg and ffprobe (`supervise`, which only restarts the server, may run deno instead).
  */
 
-import { delimiter, isAbsolute, join, resolve } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
 
 /** What the permissions depend on, besides the command line. */
 export interface Surroundings {
@@ -21,6 +21,8 @@ const WRITERS = new Set(["pull", "convert", "batch"]);
 export const VARIABLES = [
   "VALLEY_*",
   "PORT",
+  "PATH",
+  "DENO_WEBGPU_BACKEND",
   "HF_ENDPOINT",
   "HF_TOKEN",
   "HF_HOME",
@@ -40,12 +42,11 @@ export const VARIABLES = [
 export function permissionFlags(args: string[], around: Surroundings): string[] {
   const command = args[0] ?? "serve";
   const named = namedPaths(args, around);
+  const programs = ["ffmpeg", "ffprobe"].map((name) => onPath(name, around)).filter((path) => path !== null);
   const own = [...temporary(around), stateDir(around), modelsDir(around)];
-  const read = [around.project, denoDir(around), ...own, ...named];
+  const read = [around.project, denoDir(around), ...own, ...programs, ...named];
   const write = [...own, ...(WRITERS.has(command) ? named : statePath(args, around))];
-  const run = command === "supervise"
-    ? ["deno"]
-    : ["ffmpeg", "ffprobe"].filter((name) => onPath(name, around));
+  const run = command === "supervise" ? ["deno"] : programs;
   return [
     "--no-prompt",
     "--allow-net",
@@ -104,9 +105,11 @@ function statePath(args: string[], around: Surroundings): string[] {
   return value ? [resolve(around.project, value)] : [];
 }
 
-function onPath(name: string, { os, env, exists }: Surroundings): boolean {
+/** Full path of a program, or null. */
+function onPath(name: string, { os, env, exists }: Surroundings): string | null {
   const file = os === "windows" ? `${name}.exe` : name;
-  return (env.PATH ?? "").split(delimiter).some((folder) => isAbsolute(folder) && exists(join(folder, file)));
+  const folders = (env.PATH ?? "").split(os === "windows" ? ";" : ":").filter((folder) => isAbsolute(folder));
+  return folders.map((folder) => join(folder, file)).find(exists) ?? null;
 }
 
 function unique(values: string[]): string[] {
