@@ -19,3 +19,11 @@ export async function assertThrows(run: () => unknown, pattern: RegExp): Promise
   }
   throw new Error(`nothing was thrown, ${pattern} was expected`);
 }
+
+export function assertGreater(got: number, least: number, message?: string): void {
+  nodeAssert.ok(got > least, message ?? `${got} is not over ${least}`);
+}
+
+export function assertMatch(got: string, pattern: RegExp): void {
+  nodeAssert.match(got, pattern);
+}
