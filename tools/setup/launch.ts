@@ -23,7 +23,14 @@ async function launch(args: string[]): Promise<number> {
     stderr: "inherit",
   }).spawn();
   forwardSignals(child);
-  return (await child.status).code;
+  const watch = setInterval(() => {
+    if (!isOrphaned()) return;
+    clearInterval(watch);
+    end(child, "SIGTERM");
+  }, 1000);
+  const { code } = await child.status;
+  clearInterval(watch);
+  return code;
 }
 
 /** `deno task` sends a Ctrl-C twice: repeats within a second are one. */
@@ -34,12 +41,37 @@ function forwardSignals(child: Deno.ChildProcess): void {
     Deno.addSignalListener(signal, () => {
       if (Date.now() - (last[signal] ?? 0) < 1000) return;
       last[signal] = Date.now();
-      try {
-        child.kill(signal);
-      } catch {
-        // It has ended already; its status is on the way.
-      }
+      end(child, signal);
     });
+  }
+}
+
+function end(child: Deno.ChildProcess, signal: Deno.Signal): void {
+  try {
+    child.kill(signal);
+  } catch {
+    // It has ended already; its status is on the way.
+  }
+}
+
+const PARENT = Deno.ppid;
+const GRANDPARENT = parentOf(PARENT);
+
+/**
+ * `deno task` was killed, or the `npx` above it, which passes no signal on: the server must not stay behind.
+ * Elsewhere the grandparent is a person's shell, which may end without harm.
+ */
+function isOrphaned(): boolean {
+  if (Deno.ppid !== PARENT) return true;
+  return Deno.env.get("npm_command") === "exec" && parentOf(PARENT) !== GRANDPARENT;
+}
+
+/** Parent of a process on Linux, else null. */
+function parentOf(pid: number): number | null {
+  try {
+    return Number(/^PPid:\s*(\d+)/m.exec(Deno.readTextFileSync(`/proc/${pid}/status`))?.[1]);
+  } catch {
+    return null;
   }
 }
 
