@@ -22,6 +22,8 @@ export interface FakeOptions extends Partial<ModelInfo> {
   mediaTokenMs?: number;
   /** Time that a read-back takes at least, ms. */
   readMs?: number;
+  /** Every read-back blocks the thread for so long, as Deno's WebGPU does. */
+  blockMs?: number;
   /** `script` (default), or `hash`: every id depends on every row before it. */
   answers?: "script" | "hash";
   /** The device is lost at this step. */
@@ -113,6 +115,8 @@ export class FakeModel implements Model {
       this.#results.delete(id);
       return result;
     });
+    const { blockMs = 0 } = this.#options, blockedTill = performance.now() + blockMs;
+    while (blockMs > 0 && performance.now() < blockedTill);
     const wait = Math.max(this.#options.readMs ?? 0, results.at(-1)!.doneAt - performance.now());
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
     if (this.#lost) throw new Error("the fake device was lost");
