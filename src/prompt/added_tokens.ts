@@ -65,8 +65,7 @@ export class AddedTokenSplitter {
    * Cuts `text` at added tokens. A control token does not match at an offset in `blocked` (text that merely
    * spells one); tokens that are not special match everywhere.
    */
-  split(text: string, blocked: ReadonlySet<number> | null = null): Piece[] {
-    const pieces: Piece[] = [];
+  *split(text: string, blocked: ReadonlySet<number> | null = null): Generator<Piece> {
     let start = 0; // of the stretch not yet given out
     for (let at = 0; at < text.length;) {
       const token = this.#match(text, at, blocked !== null && blocked.has(at));
@@ -77,12 +76,11 @@ export class AddedTokenSplitter {
       let from = at, to = at + token.content.length;
       if (token.lstrip) { while (from > start && isSpace(text, from - 1)) from--; }
       if (token.rstrip) { while (to < text.length && isSpace(text, to)) to++; }
-      if (from > start) pieces.push({ text: text.slice(start, from), token: null });
-      pieces.push({ text: "", token });
+      if (from > start) yield { text: text.slice(start, from), token: null };
+      yield { text: "", token };
       start = at = to;
     }
-    if (start < text.length) pieces.push({ text: text.slice(start), token: null });
-    return pieces;
+    if (start < text.length) yield { text: text.slice(start), token: null };
   }
 
   /** Longest token that starts at `at`. */

@@ -18,15 +18,21 @@ export interface Rendered {
 const FIRST_MARK = 0xE000, LAST_MARK = 0xF8FF; // the private use area of the basic plane
 
 export class ControlText {
-  readonly #byFirst = new Map<string, string[]>();
+  /** Control tokens by their first two characters. */
+  readonly #byHead = new Map<string, string[]>();
+  /** First characters, each as often as it begins a token's head. */
+  readonly #firsts: string[];
+  readonly #longest: number;
 
-  /** `contents`: the control tokens' texts. */
+  /** `contents`: the control tokens' texts, of two characters or more. */
   constructor(contents: readonly string[]) {
     for (const content of contents) {
-      const same = this.#byFirst.get(content[0]);
-      if (same === undefined) this.#byFirst.set(content[0], [content]);
-      else same.push(content);
+      if (content.length < 2) throw new Error(`Cannot guard a control token of one character: ${content}`);
+      const head = content.slice(0, 2);
+      this.#byHead.set(head, [...this.#byHead.get(head) ?? [], content]);
     }
+    this.#firsts = [...new Set(contents.map((content) => content[0]))];
+    this.#longest = Math.max(0, ...contents.map((content) => content.length));
   }
 
   /** A private-use character that occurs in none of the texts, or null if they hold all 6,400. */
@@ -42,14 +48,32 @@ export class ControlText {
 
   /** Client text with a mark after the first character of everything that is, or may become, a control token. */
   mark(text: string, mark: string): string {
+    const places: number[] = [];
+    for (const first of this.#firsts) {
+      for (let at = text.indexOf(first); at !== -1; at = text.indexOf(first, at + 1)) {
+        if (this.#spells(text, at)) places.push(at);
+      }
+    }
+    if (this.#firsts.length > 1) places.sort((a, b) => a - b);
     let out = "", copied = 0;
-    for (let at = 0; at < text.length; at++) {
-      const contents = this.#byFirst.get(text[at]);
-      if (contents === undefined || !spells(text, at, contents)) continue;
+    for (const at of places) {
       out += text.slice(copied, at + 1) + mark;
       copied = at + 1;
     }
     return out + text.slice(copied);
+  }
+
+  /** Whether a control token, or a beginning of one that ends the text, stands at `at`. */
+  #spells(text: string, at: number): boolean {
+    if (this.#byHead.get(text.slice(at, at + 2))?.some((content) => text.startsWith(content, at))) {
+      return true;
+    }
+    if (text.length - at >= this.#longest) return false;
+    const rest = text.slice(at);
+    for (const contents of this.#byHead.values()) {
+      if (contents.some((content) => content.startsWith(rest))) return true;
+    }
+    return false;
   }
 
   /** Takes the marks out again. */
@@ -60,11 +84,4 @@ export class ControlText {
     for (let i = 0; i < parts.length - 1; i++) blocked.add((length += parts[i].length) - 1);
     return { text: parts.join(""), blocked };
   }
-}
-
-/** Whether one of `contents`, or a beginning of one that ends the text, stands at `at`. */
-function spells(text: string, at: number, contents: readonly string[]): boolean {
-  return contents.some((content) =>
-    text.startsWith(content, at) || (text.length - at < content.length && content.startsWith(text.slice(at)))
-  );
 }

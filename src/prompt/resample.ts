@@ -3,9 +3,23 @@
  * Kaiser window, β 12.8, 90 zero crossings a side (VALLEY3.md "Sound").
  */
 
+import { resampleBlocks, smooth } from "./resample_blocks.ts";
+
 const CUT = 0.9565, BETA = 12.8, CROSSINGS = 90;
-/** Up to so many phases are kept as a table; odder ratios compute each tap. */
-const MAX_PHASES = 1024;
+/** Table entries for the distance of one input sample; between them linear (5e-7 of a tap at most). */
+const FINENESS = 1024;
+
+/** The filter, by distance in input samples; 0 beyond `half`. */
+export interface Kernel {
+  at(distance: number): number;
+  half: number;
+}
+
+/** Output i stands at input i · down / up. */
+export interface Ratio {
+  up: number;
+  down: number;
+}
 
 /**
  * Mono samples at `rate` → ⌈n · target/rate⌉ samples. Where the exact number has a fraction over 0 and under a
@@ -15,50 +29,61 @@ export function resample(samples: Float32Array, rate: number, target: number): F
   if (rate === target) return samples;
   const exact = samples.length * target / rate;
   const out = new Float32Array(Math.ceil(exact));
-  const computed = Math.min(out.length, Math.round(exact));
+  const computed = out.subarray(0, Math.min(out.length, Math.round(exact)));
   const divisor = gcd(rate, target);
-  const up = target / divisor, down = rate / divisor; // output i stands at input i · down / up
-  const cutoff = CUT * Math.min(1, target / rate); // of the input's Nyquist
-  const half = CROSSINGS / cutoff; // half width in input samples
-  const kernel = kaiserSinc(cutoff, half);
-  const reach = Math.ceil(half);
-  const taps = 2 * reach + 1;
-
-  // Inputs with zeros on both sides, so that the inner loop needs no bounds.
-  const padded = new Float64Array(samples.length + 2 * taps);
-  padded.set(samples, taps);
-  const phase = (numerator: number): Float64Array => {
-    const shift = numerator / up;
-    return Float64Array.from({ length: taps }, (_, k) => kernel(k - reach - shift));
-  };
-  const table = up <= MAX_PHASES ? Array.from({ length: up }, (_, i) => phase(i)) : null;
-
-  for (let i = 0; i < computed; i++) {
-    const position = i * down;
-    const base = Math.floor(position / up);
-    const weights = table !== null ? table[position % up] : phase(position % up);
-    const from = base - reach + taps;
-    let a = 0, b = 0;
-    let k = 0;
-    for (; k + 1 < taps; k += 2) {
-      a += weights[k] * padded[from + k];
-      b += weights[k + 1] * padded[from + k + 1];
-    }
-    for (; k < taps; k++) a += weights[k] * padded[from + k];
-    out[i] = a + b;
-  }
+  const ratio = { up: target / divisor, down: rate / divisor };
+  const kernel = resampleKernel(rate, target);
+  if (smooth(ratio.up) && smooth(ratio.down)) resampleBlocks(samples, computed, ratio, kernel);
+  else resampleTaps(samples, computed, ratio, kernel);
   return out;
 }
 
-/** Windowed sinc by distance in input samples. */
-function kaiserSinc(cutoff: number, half: number): (distance: number) => number {
+export const resampleKernel = (rate: number, target: number): Kernel =>
+  kaiserSinc(CUT * Math.min(1, target / rate));
+
+/** Each output as the sum over its taps, for rates whose ratio is odd. */
+export function resampleTaps(
+  samples: Float32Array,
+  out: Float32Array,
+  { up, down }: Ratio,
+  kernel: Kernel,
+): void {
+  const reach = Math.ceil(kernel.half);
+  const taps = 2 * reach + 1;
+  // Inputs with zeros on both sides, so that the inner loop needs no bounds.
+  const padded = new Float64Array(samples.length + 2 * taps);
+  padded.set(samples, taps);
+  // kernel.at(d) for d = −reach − 1 … reach + 1
+  const table = Float64Array.from(
+    { length: (2 * reach + 2) * FINENESS + 2 },
+    (_, i) => kernel.at(i / FINENESS - reach - 1),
+  );
+  for (let i = 0; i < out.length; i++) {
+    const position = i * down;
+    const from = Math.floor(position / up) - reach + taps;
+    const place = (1 - (position % up) / up) * FINENESS; // of the first tap: distance −reach − fraction
+    const rest = place - Math.floor(place);
+    let sum = 0;
+    for (let k = 0, at = Math.floor(place); k < taps; k++, at += FINENESS) {
+      sum += padded[from + k] * (table[at] + rest * (table[at + 1] - table[at]));
+    }
+    out[i] = sum;
+  }
+}
+
+/** Windowed sinc; `cutoff` as a share of the input's Nyquist. */
+function kaiserSinc(cutoff: number): Kernel {
+  const half = CROSSINGS / cutoff;
   const norm = bessel0(BETA);
-  return (distance) => {
-    const t = distance / half;
-    if (t < -1 || t > 1) return 0;
-    const x = Math.PI * cutoff * distance;
-    const sinc = x === 0 ? 1 : Math.sin(x) / x;
-    return cutoff * sinc * bessel0(BETA * Math.sqrt(1 - t * t)) / norm;
+  return {
+    half,
+    at: (distance) => {
+      const t = distance / half;
+      if (t < -1 || t > 1) return 0;
+      const x = Math.PI * cutoff * distance;
+      const sinc = x === 0 ? 1 : Math.sin(x) / x;
+      return cutoff * sinc * bessel0(BETA * Math.sqrt(1 - t * t)) / norm;
+    },
   };
 }
 

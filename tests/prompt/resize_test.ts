@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { PromptError, type Raster } from "../../src/families/family.ts";
+import type { PromptError, Raster } from "../../src/families/family.ts";
 import { patchify } from "../../src/prompt/patchify.ts";
 import { type Arithmetic, type Filter, resampleWeights, resize } from "../../src/prompt/resize.ts";
 import { roundHalfEven, smartResize } from "../../src/prompt/smart_resize.ts";
