@@ -182,3 +182,15 @@ Deno.test("decoding goes on while a long prompt is computed", async () => {
   const outcome: Outcome = await short.done;
   assertEquals(outcome.ids.length, 150);
 });
+
+Deno.test("the next turn gives the same ids wherever the last answer ended", async () => {
+  for (let maxTokens = 1; maxTokens <= 9; maxTokens++) {
+    const harness = new Harness(hashModel({ ...SMALL, numBlocks: 64 }));
+    const prompt = promptOf(idsOf(6, 20));
+    const { ids } = await harness.run(structuredClone(prompt), { maxTokens, stopIds: [] });
+    const next = promptOf([...prompt.ids, ...ids, ...idsOf(7, 10)]);
+    const outcome = await harness.run(structuredClone(next));
+    assertEquals(outcome.cachedTokens, Math.floor((20 + maxTokens - 1) / 8) * 8);
+    assertEquals(outcome.ids, await alone(next), `after ${maxTokens}`);
+  }
+});
