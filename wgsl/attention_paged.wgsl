@@ -1,5 +1,6 @@
-// out[r, h] = softmax_t(q[r, h] · k[t] · scale) · v, t < length[r], over the paged cache, flash style: keys in tiles of
-// WG from absolute place 0 on, so that a row's arithmetic does not depend on where its chunk began.
+// out[r, h] = softmax_t(q[r, h] · k[t] · scale) · v over the keys of extent[r], which lie in blocks (text: the paged cache,
+// up to the row itself; pictures and sounds: their whole segment, blocks of one). Flash style: keys in tiles of WG from
+// the first on, so that a row's arithmetic does not depend on where its chunk began.
 // One workgroup = one row and one query head; kv head = head / (heads / kv_heads).
 struct Shape {
   rows: u32,
@@ -17,7 +18,7 @@ override HALF: u32 = 0u; // 1: cache in f16 pairs
 @group(0) @binding(1) var<storage, read> q: array<f32>;
 @group(0) @binding(2) var<storage, read> k_cache: array<u32>;
 @group(0) @binding(3) var<storage, read> v_cache: array<u32>;
-@group(0) @binding(4) var<storage, read> extent: array<vec2u>; // (first entry in tables, keys visible) of a row
+@group(0) @binding(4) var<storage, read> extent: array<vec2u>; // (first entry in tables, keys) of a row
 @group(0) @binding(5) var<storage, read> tables: array<u32>;
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
 var<workgroup> query: array<f32, 512>;
@@ -27,7 +28,10 @@ var<workgroup> places: array<u32, WG>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row = group.x;
+  let row = group.x + group.z * 32768u;
+  if (row >= shape.rows) {
+    return;
+  }
   let head = group.y;
   let dim = shape.dim;
   let kv_head = head / (shape.heads / shape.kv_heads);

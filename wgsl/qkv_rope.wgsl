@@ -1,5 +1,5 @@
 // Per row and head of fused qkv [rows, (heads + 2 · kv_heads) · dim]: RMSNorm of q and k over the head (where the trunk
-// has it), rotary on q and k, q written back in place, k and v into the paged cache at place[row].
+// has it), rotary on q and k, q written back in place, k and v into the cache at place[row].
 // Rotary: halves rotate, (x[i], x[i + dim/2]); angles [rows, dim/2] holds (cos, sin) as two f32, made on the host
 // (in-shader sin and cos are too coarse).
 struct Shape {
@@ -12,6 +12,7 @@ struct Shape {
 }
 override WG: u32 = 32u;
 override NORM: u32 = 1u; // 1: per-head q_norm, k_norm
+override ROPE: u32 = 1u; // 0: no rotary (audio)
 override HALF: u32 = 0u; // 1: cache in f16 pairs
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> angles: array<vec2f>;
@@ -26,8 +27,11 @@ var<workgroup> row_of: array<f32, 512>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row = group.x;
+  let row = group.x + group.z * 32768u;
   let head = group.y;
+  if (row >= shape.rows) {
+    return;
+  }
   let dim = shape.dim;
   let half_dim = dim / 2u;
   let at = row * shape.stride + head * dim;
@@ -63,10 +67,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
           b *= scale * k_norm[i + half_dim];
         }
       }
-      let turn = angles[row * half_dim + i];
-      let rotated = a * turn.x - b * turn.y;
-      b = b * turn.x + a * turn.y;
-      a = rotated;
+      if (ROPE == 1u) {
+        let turn = angles[row * half_dim + i];
+        let rotated = a * turn.x - b * turn.y;
+        b = b * turn.x + a * turn.y;
+        a = rotated;
+      }
     }
     if (is_q) {
       qkv[at + i] = a;

@@ -1,8 +1,9 @@
 /** Which family serves a checkpoint folder: a predicate on config.json → loader. The GPU side, for the engine's Worker. */
 import { openGpu } from "../gpu/device.ts";
-import { Runtime } from "../gpu/pass.ts";
+import { type Profile, Runtime } from "../gpu/pass.ts";
+import { measureProfile } from "../gpu/profile.ts";
 import { Checkpoint } from "../model/checkpoint.ts";
-import { type KvPrecision, maxBlocks, tokenBytes } from "../model/kv_cache.ts";
+import { type KvPrecision, maxPlaces, placeBytes } from "../model/attention.ts";
 import type { Precision } from "../model/linear.ts";
 import type { Model } from "./family.ts";
 import { readModelFolder } from "./model_folder.ts";
@@ -20,6 +21,8 @@ export interface LoadOptions {
   maxSequences: number;
   maxBatchTokens: number;
   blockSize: number;
+  /** Choices by device; null: measure them. */
+  profile: Profile | null;
 }
 
 export const LOAD_DEFAULTS: LoadOptions = {
@@ -30,6 +33,7 @@ export const LOAD_DEFAULTS: LoadOptions = {
   maxSequences: 8,
   maxBatchTokens: 512,
   blockSize: 16,
+  profile: null,
 };
 
 /** Loads a checkpoint folder onto the GPU. @throws Error naming the file, key or tensor that does not fit. */
@@ -41,13 +45,14 @@ export async function loadModel(folder: string, given: Partial<LoadOptions> = {}
   }
   const config = readValley3Config(json);
   const runtime = new Runtime(await openGpu());
+  runtime.profile = options.profile ?? await measureProfile(runtime);
   const checkpoint = Checkpoint.open(folder);
   try {
     const { text } = config;
-    const width = tokenBytes(text.kvHeads, text.headDim, options.kvPrecision);
+    const bytes = placeBytes(text.kvHeads, text.headDim, options.kvPrecision);
     const blocks = Math.min(
-      maxBlocks(runtime, width, options.blockSize),
-      Math.floor(options.kvBytes / (2 * text.layers * width * options.blockSize)),
+      Math.floor(maxPlaces(runtime, bytes) / options.blockSize),
+      Math.floor(options.kvBytes / (2 * text.layers * bytes * options.blockSize)),
       Math.ceil(config.maxContext / options.blockSize) * options.maxSequences,
     );
     const rowBytes = text.hidden * 4;

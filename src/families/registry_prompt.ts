@@ -19,9 +19,15 @@ export interface LoadedPrompt {
 export async function loadPrompt(folder: string, media: Media): Promise<LoadedPrompt> {
   const { config, greedy, manifest } = readModelFolder(folder);
   if (!isValley3(config)) {
-    throw new Error(`Cannot load ${folder}: no family serves model_type ${JSON.stringify(config.model_type)}`);
+    throw new Error(
+      `Cannot load ${folder}: no family serves model_type ${JSON.stringify(config.model_type)}`,
+    );
   }
   const thinking = manifest?.reasoning === "prompted";
   const files = await readCheckpointFiles(folder);
-  return { prompt: new Valley3Prompt(files, readValley3Config(config), media, { thinking }), greedy, thinking };
+  return {
+    prompt: new Valley3Prompt(files, readValley3Config(config), media, { thinking }),
+    greedy,
+    thinking,
+  };
 }

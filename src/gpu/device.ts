@@ -18,6 +18,8 @@ export interface GpuLimits {
   /** Bytes of one buffer. */
   bufferSize: number;
   storageBuffersPerStage: number;
+  /** Texels of a 2-D texture's longer side. */
+  textureRows: number;
   workgroupBytes: number;
   workgroupThreads: number;
   workgroupsPerDimension: number;
@@ -60,14 +62,24 @@ const NEEDED = {
 /** Opens the best adapter. @throws GpuError that says what is missing and how to get it. */
 export async function openGpu(): Promise<Gpu> {
   const gpu = navigator.gpu;
-  if (!gpu) throw new GpuError("Cannot use WebGPU: this Deno has no navigator.gpu (run with --unstable-webgpu)");
+  if (!gpu) {
+    throw new GpuError("Cannot use WebGPU: this Deno has no navigator.gpu (run with --unstable-webgpu)");
+  }
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) {
-    throw new GpuError("Cannot find a GPU: no Vulkan, Metal or DX12 adapter (Debian: apt install mesa-vulkan-drivers)");
+    throw new GpuError(
+      "Cannot find a GPU: no Vulkan, Metal or DX12 adapter (Debian: apt install mesa-vulkan-drivers)",
+    );
   }
   for (const [name, least] of Object.entries(NEEDED)) {
     const got = adapter.limits[name as keyof typeof NEEDED];
-    if (got < least) throw new GpuError(`Cannot use ${adapter.info.description || adapter.info.device}: ${name} is ${got}, ${least} are needed`);
+    if (got < least) {
+      throw new GpuError(
+        `Cannot use ${
+          adapter.info.description || adapter.info.device
+        }: ${name} is ${got}, ${least} are needed`,
+      );
+    }
   }
   const wanted = ["shader-f16", "subgroups", "timestamp-query"] as const;
   const requiredFeatures = wanted.filter((f) => adapter.features.has(f)) as GPUFeatureName[];
@@ -82,6 +94,7 @@ export async function openGpu(): Promise<Gpu> {
       maxComputeInvocationsPerWorkgroup: a.maxComputeInvocationsPerWorkgroup,
       maxComputeWorkgroupSizeX: a.maxComputeWorkgroupSizeX,
       maxComputeWorkgroupsPerDimension: a.maxComputeWorkgroupsPerDimension,
+      maxTextureDimension2D: a.maxTextureDimension2D,
     },
   });
   const l = device.limits;
@@ -98,6 +111,7 @@ export async function openGpu(): Promise<Gpu> {
       storageBinding: Math.min(l.maxStorageBufferBindingSize, l.maxBufferSize),
       bufferSize: l.maxBufferSize,
       storageBuffersPerStage: l.maxStorageBuffersPerShaderStage,
+      textureRows: l.maxTextureDimension2D,
       workgroupBytes: l.maxComputeWorkgroupStorageSize,
       workgroupThreads: l.maxComputeInvocationsPerWorkgroup,
       workgroupsPerDimension: l.maxComputeWorkgroupsPerDimension,

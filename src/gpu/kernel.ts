@@ -3,7 +3,11 @@
  * (uniform, binding 0), storage buffers from binding 1 on, `override` constants and one entry point `main`.
  */
 
-export type Access = "read" | "write";
+/**
+ * How a kernel sees a binding: storage buffers to read or write; "uniform": a window of at most 64 KiB of a buffer;
+ * "texture", "texture_write": 16-byte texels. CPU drivers load from uniforms and texels ten times faster than from storage buffers.
+ */
+export type Access = "read" | "write" | "uniform" | "texture" | "texture_write";
 export type Scalar = "u32" | "i32" | "f32";
 export type Grid = readonly [number, number?, number?];
 export type ShapeOf<S extends Record<string, Scalar>> = { readonly [K in keyof S]: number };
@@ -25,6 +29,17 @@ export interface Kernel<
   grid(shape: ShapeOf<S>, constants: Constants): Grid;
 }
 
+const SPACES: Record<string, Access | undefined> = {
+  "storage,read": "read",
+  "storage,read_write": "write",
+  "uniform": "uniform",
+};
+
+const TEXTURES: Record<string, Access | undefined> = {
+  texture_2d: "texture",
+  texture_storage_2d: "texture_write",
+};
+
 interface Parsed {
   buffers: [string, Access][];
   shape: [string, string][];
@@ -35,19 +50,23 @@ interface Parsed {
 export function parseWgsl(name: string, wgsl: string): Parsed {
   const code = wgsl.replace(/\/\/[^\n]*/g, "");
   const buffers: [string, Access][] = [];
-  const binding = /@group\((\d+)\)\s*@binding\((\d+)\)\s*var<([^>]*)>\s*(\w+)\s*:/g;
-  for (const [, group, index, kind, id] of code.matchAll(binding)) {
-    if (group !== "0") throw new Error(`Cannot use kernel ${name}: ${id} is in group ${group}, only 0 is used`);
+  const binding = /@group\((\d+)\)\s*@binding\((\d+)\)\s*var(?:<([^>]*)>)?\s*(\w+)\s*:\s*(\w+)/g;
+  for (const [, group, index, kind = "", id, type] of code.matchAll(binding)) {
+    if (group !== "0") {
+      throw new Error(`Cannot use kernel ${name}: ${id} is in group ${group}, only 0 is used`);
+    }
     const space = kind.replace(/\s/g, "");
     if (index === "0") {
-      if (space !== "uniform" || id !== "shape") throw new Error(`Cannot use kernel ${name}: binding 0 is not shape`);
+      if (space !== "uniform" || id !== "shape") {
+        throw new Error(`Cannot use kernel ${name}: binding 0 is not shape`);
+      }
       continue;
     }
     if (Number(index) !== buffers.length + 1) {
       throw new Error(`Cannot use kernel ${name}: binding ${index} (${id}) is out of order`);
     }
-    const access = space === "storage,read" ? "read" : space === "storage,read_write" ? "write" : null;
-    if (!access) throw new Error(`Cannot use kernel ${name}: ${id} is var<${kind}>`);
+    const access = SPACES[space] ?? TEXTURES[type] ?? null;
+    if (!access) throw new Error(`Cannot use kernel ${name}: ${id} is var<${kind}> of ${type}`);
     buffers.push([id, access]);
   }
   const struct = /struct\s+Shape\s*\{([^}]*)\}/.exec(code);
@@ -58,7 +77,9 @@ export function parseWgsl(name: string, wgsl: string): Parsed {
     constants[id] = value.trim() === "true" ? 1 : value.trim() === "false" ? 0 : parseFloat(value);
   }
   const mains = [...code.matchAll(/@compute/g)].length;
-  if (mains !== 1 || !/fn\s+main\s*\(/.test(code)) throw new Error(`Cannot use kernel ${name}: needs one fn main`);
+  if (mains !== 1 || !/fn\s+main\s*\(/.test(code)) {
+    throw new Error(`Cannot use kernel ${name}: needs one fn main`);
+  }
   return { buffers, shape, constants };
 }
 
@@ -71,7 +92,9 @@ export function kernel<const B extends Record<string, Access>, const S extends R
   const parsed = parseWgsl(name, wgsl);
   const say = (entries: [string, string][]) => entries.map(([k, v]) => `${k}: ${v}`).join(", ");
   const compare = (what: string, file: string, code: string) => {
-    if (file !== code) throw new Error(`Cannot use kernel ${name}: its WGSL has ${what} {${file}}, its contract {${code}}`);
+    if (file !== code) {
+      throw new Error(`Cannot use kernel ${name}: its WGSL has ${what} {${file}}, its contract {${code}}`);
+    }
   };
   compare("buffers", say(parsed.buffers), say(Object.entries(contract.buffers)));
   compare("Shape", say(parsed.shape), say(Object.entries(contract.shape)));

@@ -2,18 +2,20 @@
  * Every kernel with its contract. Name = WGSL file = pipeline label = profile row = test.
  * Activations are f32 rows of stride 8·n with zero padding; weights are in the quad layout of matmul.wgsl.
  */
-import attentionFullWgsl from "../../wgsl/attention_full.wgsl" with { type: "text" };
 import attentionPagedWgsl from "../../wgsl/attention_paged.wgsl" with { type: "text" };
+import attentionTextureWgsl from "../../wgsl/attention_texture.wgsl" with { type: "text" };
 import convPatchesWgsl from "../../wgsl/conv_patches.wgsl" with { type: "text" };
 import embedWgsl from "../../wgsl/embed.wgsl" with { type: "text" };
 import gatherRowsWgsl from "../../wgsl/gather_rows.wgsl" with { type: "text" };
 import layernormWgsl from "../../wgsl/layernorm.wgsl" with { type: "text" };
 import matmulWgsl from "../../wgsl/matmul.wgsl" with { type: "text" };
+import matmulTextureWgsl from "../../wgsl/matmul_texture.wgsl" with { type: "text" };
+import matvecTextureWgsl from "../../wgsl/matvec_texture.wgsl" with { type: "text" };
 import matvecWgsl from "../../wgsl/matvec.wgsl" with { type: "text" };
 import positionBilinearWgsl from "../../wgsl/position_bilinear.wgsl" with { type: "text" };
 import qkvRopeWgsl from "../../wgsl/qkv_rope.wgsl" with { type: "text" };
+import qkvRopeTextureWgsl from "../../wgsl/qkv_rope_texture.wgsl" with { type: "text" };
 import rmsnormWgsl from "../../wgsl/rmsnorm.wgsl" with { type: "text" };
-import ropeRowsWgsl from "../../wgsl/rope_rows.wgsl" with { type: "text" };
 import sampleWgsl from "../../wgsl/sample.wgsl" with { type: "text" };
 import { type Grid, kernel } from "./kernel.ts";
 
@@ -33,6 +35,30 @@ export const matvec = kernel("matvec", matvecWgsl, {
 export const matmul = kernel("matmul", matmulWgsl, {
   buffers: linear,
   shape: linearShape,
+  grid: (s, c) => [Math.ceil(s.quads / 2 / c.WG), Math.ceil(s.rows / 8)],
+});
+
+const windowed = { x: "uniform", weight: "texture", bias: "read", out: "write" } as const;
+const windowedShape = {
+  rows: "u32",
+  quads: "u32",
+  words: "u32",
+  x_first: "u32",
+  x_stride: "u32",
+  out_first: "u32",
+  out_stride: "u32",
+  scales_at: "u32",
+} as const;
+
+export const matvecTexture = kernel("matvec_texture", matvecTextureWgsl, {
+  buffers: windowed,
+  shape: windowedShape,
+  grid: (s, c) => [Math.ceil(s.quads / 2 / c.WG), s.rows],
+});
+
+export const matmulTexture = kernel("matmul_texture", matmulTextureWgsl, {
+  buffers: windowed,
+  shape: windowedShape,
   grid: (s, c) => [Math.ceil(s.quads / 2 / c.WG), Math.ceil(s.rows / 8)],
 });
 
@@ -64,6 +90,15 @@ export const layernorm = kernel("layernorm", layernormWgsl, {
   grid: (s) => [s.rows],
 });
 
+const ropeShape = {
+  rows: "u32",
+  heads: "u32",
+  kv_heads: "u32",
+  dim: "u32",
+  stride: "u32",
+  eps: "f32",
+} as const;
+
 export const qkvRope = kernel("qkv_rope", qkvRopeWgsl, {
   buffers: {
     angles: "read",
@@ -74,35 +109,52 @@ export const qkvRope = kernel("qkv_rope", qkvRopeWgsl, {
     k_cache: "write",
     v_cache: "write",
   },
-  shape: { rows: "u32", heads: "u32", kv_heads: "u32", dim: "u32", stride: "u32", eps: "f32" },
-  grid: (s) => [s.rows, s.heads + 2 * s.kv_heads],
+  shape: ropeShape,
+  grid: (s) => [Math.min(s.rows, ROWS), s.heads + 2 * s.kv_heads, Math.ceil(s.rows / ROWS)],
 });
+
+export const qkvRopeTexture = kernel("qkv_rope_texture", qkvRopeTextureWgsl, {
+  buffers: {
+    angles: "read",
+    q_norm: "uniform",
+    k_norm: "uniform",
+    place: "read",
+    qkv: "write",
+    k_cache: "texture_write",
+    v_cache: "texture_write",
+  },
+  shape: ropeShape,
+  grid: (s, c) => [Math.ceil(s.rows * (s.heads + 2 * s.kv_heads) / c.WG)],
+});
+
+const attentionShape = {
+  rows: "u32",
+  heads: "u32",
+  kv_heads: "u32",
+  dim: "u32",
+  q_stride: "u32",
+  out_stride: "u32",
+  block: "u32",
+  scale: "f32",
+} as const;
 
 export const attentionPaged = kernel("attention_paged", attentionPagedWgsl, {
   buffers: { q: "read", k_cache: "read", v_cache: "read", extent: "read", tables: "read", out: "write" },
-  shape: {
-    rows: "u32",
-    heads: "u32",
-    kv_heads: "u32",
-    dim: "u32",
-    q_stride: "u32",
-    out_stride: "u32",
-    block: "u32",
-    scale: "f32",
-  },
-  grid: (s) => [s.rows, s.heads],
-});
-
-export const attentionFull = kernel("attention_full", attentionFullWgsl, {
-  buffers: { qkv: "read", segment: "read", out: "write" },
-  shape: { rows: "u32", heads: "u32", dim: "u32", stride: "u32", out_stride: "u32", scale: "f32" },
+  shape: attentionShape,
   grid: (s) => [Math.min(s.rows, ROWS), s.heads, Math.ceil(s.rows / ROWS)],
 });
 
-export const ropeRows = kernel("rope_rows", ropeRowsWgsl, {
-  buffers: { angles: "read", qkv: "write" },
-  shape: { rows: "u32", heads: "u32", dim: "u32", stride: "u32" },
-  grid: (s, c) => [Math.ceil(s.heads * s.dim / c.WG), Math.min(s.rows, ROWS), Math.ceil(s.rows / ROWS)],
+export const attentionTexture = kernel("attention_texture", attentionTextureWgsl, {
+  buffers: {
+    q: "read",
+    k_cache: "texture",
+    v_cache: "texture",
+    extent: "read",
+    tables: "read",
+    out: "write",
+  },
+  shape: attentionShape,
+  grid: (s) => [Math.min(s.rows, ROWS), s.heads, Math.ceil(s.rows / ROWS)],
 });
 
 export const gatherRows = kernel("gather_rows", gatherRowsWgsl, {

@@ -5,7 +5,18 @@
 import type { Gpu } from "./device.ts";
 import { GpuError } from "./device.ts";
 import type { Access, Constants, Kernel, Scalar, ShapeOf } from "./kernel.ts";
-import { type Buf, byteLength, Memory, type Tensor } from "./tensor.ts";
+import { type Buf, byteLength, Memory, type Tensor, type Texels, WINDOW } from "./tensor.ts";
+
+const BINDING = {
+  read: { buffer: { type: "read-only-storage" } },
+  write: { buffer: { type: "storage" } },
+  uniform: { buffer: { type: "uniform" } },
+  texture: { texture: { sampleType: "uint" } },
+  texture_write: { storageTexture: { access: "write-only", format: "rgba32uint" } },
+} as const;
+
+/** What can be bound. */
+export type Bound = Tensor | Texels;
 
 interface Pipeline {
   key: number;
@@ -13,6 +24,14 @@ interface Pipeline {
   layout: GPUBindGroupLayout;
   constants: Constants;
 }
+
+/** Choices that depend on the device and are made by measurement (profile.ts). */
+export interface Profile {
+  /** Where weights, keys and values lie: storage buffers, or textures (with x in uniform windows). */
+  memory: "buffer" | "texture";
+}
+
+export const DEFAULT_PROFILE: Profile = { memory: "buffer" };
 
 /** What `profile` collects: one row a dispatch. */
 export interface Timing {
@@ -36,21 +55,38 @@ export class Runtime {
   #uniformAt = 0;
   #uniformOf = new Map<string, number>();
   #shaderErrors: Promise<void>[] = [];
-  /** Submits, dispatches and bytes bound since the start: for benches. */
-  readonly counters = { submits: 0, dispatches: 0, boundBytes: 0 };
+  /** Submits and dispatches since the start: for benches. */
+  readonly counters = { submits: 0, dispatches: 0 };
+  /** While timing: one reader a submitted pass. */
+  timings: (() => Promise<Timing[]>)[] | null = null;
 
-  constructor(readonly gpu: Gpu) {
+  constructor(readonly gpu: Gpu, public profile: Profile = DEFAULT_PROFILE) {
     this.memory = new Memory(gpu);
     this.#uniforms = this.memory.buffer("uniforms", UNIFORM_BYTES, GPUBufferUsage.UNIFORM);
   }
 
-  begin(label: string, options: { tap?: Tap; timed?: boolean } = {}): Pass {
+  /** From here on every dispatch is timed, each in a compute pass of its own (slower). @throws without timestamp-query. */
+  startTiming(): void {
+    if (!this.gpu.has.timestamps) {
+      throw new GpuError("Cannot time kernels: this adapter has no timestamp-query");
+    }
+    this.timings = [];
+  }
+
+  /** The times of all passes submitted since `startTiming`. */
+  async stopTiming(): Promise<Timing[]> {
+    const pending = this.timings ?? [];
+    this.timings = null;
+    return (await Promise.all(pending.map((read) => read()))).flat();
+  }
+
+  begin(label: string, options: { tap?: Tap } = {}): Pass {
     if (this.gpu.lost) throw new GpuError(`Cannot run ${label}: the device is lost (${this.gpu.lost})`);
     if (this.#uniformAt > UNIFORM_BYTES / 2) {
       this.#uniformAt = 0;
       this.#uniformOf.clear();
     }
-    return new Pass(this, label, options.tap ?? null, (options.timed ?? false) && this.gpu.has.timestamps);
+    return new Pass(this, label, options.tap ?? null, this.timings !== null);
   }
 
   /** Waits for the compilation reports of all pipelines made so far. @throws GpuError with kernel, line and message. */
@@ -62,11 +98,13 @@ export class Runtime {
 
   pipeline(kernel: Kernel, constants: Constants | undefined): Pipeline {
     let key = kernel.name;
-    if (constants) for (const name in constants) key += `,${name}=${constants[name]}`;
+    if (constants) { for (const name in constants) key += `,${name}=${constants[name]}`; }
     const found = this.#pipelines.get(key);
     if (found) return found;
     for (const name in constants) {
-      if (!(name in kernel.constants)) throw new Error(`Cannot run ${kernel.name}: it has no override ${name}`);
+      if (!(name in kernel.constants)) {
+        throw new Error(`Cannot run ${kernel.name}: it has no override ${name}`);
+      }
     }
     const { device } = this.gpu;
     const merged = { ...kernel.constants, ...constants };
@@ -94,7 +132,7 @@ export class Runtime {
         ...access.map((a, i) => ({
           binding: i + 1,
           visibility,
-          buffer: { type: (a === "read" ? "read-only-storage" : "storage") as GPUBufferBindingType },
+          ...BINDING[a],
         })),
       ],
     });
@@ -102,13 +140,25 @@ export class Runtime {
     return made;
   }
 
-  group(kernel: Kernel, pipeline: Pipeline, bound: readonly Tensor[]): GPUBindGroup {
+  group(kernel: Kernel, pipeline: Pipeline, bound: readonly Bound[]): GPUBindGroup {
     let key = `${pipeline.key}`;
-    for (const t of bound) key += `,${t.buf.id}:${t.offset}:${byteLength(t)}`;
+    for (const t of bound) key += "view" in t ? `,${t.id}` : `,${t.buf.id}:${t.offset}:${byteLength(t)}`;
     const found = this.#groups.get(key);
     if (found) return found;
-    const entries: GPUBindGroupEntry[] = [{ binding: 0, resource: { buffer: this.#uniforms.gpu, offset: 0, size: 256 } }];
+    const entries: GPUBindGroupEntry[] = [{
+      binding: 0,
+      resource: { buffer: this.#uniforms.gpu, offset: 0, size: 256 },
+    }];
+    const access = Object.values(kernel.buffers);
     bound.forEach((t, i) => {
+      if ("view" in t) {
+        entries.push({ binding: i + 1, resource: t.view });
+        return;
+      }
+      if (access[i] === "uniform") {
+        entries.push({ binding: i + 1, resource: { buffer: t.buf.gpu, offset: t.offset, size: WINDOW } });
+        return;
+      }
       const size = Math.max(16, byteLength(t));
       if (size > this.gpu.limits.storageBinding) {
         const name = Object.keys(kernel.buffers)[i];
@@ -175,10 +225,17 @@ export class Pass {
   #compute: GPUComputePassEncoder | null = null;
   #timed: { queries: GPUQuerySet; rows: { kernel: string; bytes: number }[] } | null = null;
 
-  constructor(readonly runtime: Runtime, readonly label: string, private readonly tapper: Tap | null, timed: boolean) {
+  constructor(
+    readonly runtime: Runtime,
+    readonly label: string,
+    private readonly tapper: Tap | null,
+    timed: boolean,
+  ) {
     const { device } = runtime.gpu;
     this.#encoder = device.createCommandEncoder({ label });
-    if (timed) this.#timed = { queries: device.createQuerySet({ type: "timestamp", count: MAX_TIMED * 2 }), rows: [] };
+    if (timed) {
+      this.#timed = { queries: device.createQuerySet({ type: "timestamp", count: MAX_TIMED * 2 }), rows: [] };
+    }
   }
 
   get memory(): Memory {
@@ -188,14 +245,14 @@ export class Pass {
   /** Dispatches a kernel over its grid. Buffers are tensors; their bound size is rows × stride. */
   run<B extends Record<string, Access>, S extends Record<string, Scalar>>(
     kernel: Kernel<B, S>,
-    buffers: { readonly [K in keyof B]: Tensor },
+    buffers: { readonly [K in keyof B]: B[K] extends "texture" | "texture_write" ? Texels : Tensor },
     shape: ShapeOf<S>,
     constants?: Constants,
   ): void {
     const { runtime } = this;
     const any: Kernel = kernel;
     const pipeline = runtime.pipeline(any, constants);
-    const bound: Tensor[] = [];
+    const bound: Bound[] = [];
     for (const name in kernel.buffers) bound.push(buffers[name]);
     const group = runtime.group(any, pipeline, bound);
     const [x, y = 1, z = 1] = kernel.grid(shape, pipeline.constants);
@@ -244,34 +301,40 @@ export class Pass {
   submit(): void {
     this.#end();
     const { runtime } = this;
-    if (runtime.gpu.lost) throw new GpuError(`Cannot submit ${this.label}: the device is lost (${runtime.gpu.lost})`);
+    if (runtime.gpu.lost) {
+      throw new GpuError(`Cannot submit ${this.label}: the device is lost (${runtime.gpu.lost})`);
+    }
     if (runtime.gpu.error) throw new GpuError(`Cannot submit ${this.label}: ${runtime.gpu.error}`);
+    const read = this.#timed?.rows.length ? this.#resolveTimes(this.#timed) : null;
     runtime.gpu.queue.submit([this.#encoder.finish()]);
     runtime.counters.submits++;
+    if (read) runtime.timings?.push(read);
   }
 
-  /** Submits and reads the time of every dispatch (needs `timed`). */
-  async timings(): Promise<Timing[]> {
-    const timed = this.#timed;
-    if (!timed) throw new GpuError("Cannot time kernels: this adapter has no timestamp-query");
-    this.#end();
-    const { memory, gpu } = this.runtime;
-    const count = timed.rows.length * 2;
-    const resolve = memory.buffer("timestamps", count * 8, GPUBufferUsage.QUERY_RESOLVE);
-    this.#encoder.resolveQuerySet(timed.queries, 0, count, resolve.gpu, 0);
-    const out = readBytes(this.runtime, [{ buf: resolve, offset: 0, size: count * 8 }], this.#encoder);
-    gpu.queue.submit([this.#encoder.finish()]);
-    const ticks = new BigUint64Array((await out())[0].buffer);
-    memory.free(resolve);
-    timed.queries.destroy();
-    return timed.rows.map((r, i) => ({ ...r, nanoseconds: Number(ticks[2 * i + 1] - ticks[2 * i]) }));
+  #resolveTimes(
+    timed: { queries: GPUQuerySet; rows: { kernel: string; bytes: number }[] },
+  ): () => Promise<Timing[]> {
+    const { memory } = this.runtime;
+    const size = timed.rows.length * 16;
+    const resolve = memory.buffer("timestamps", size, GPUBufferUsage.QUERY_RESOLVE);
+    this.#encoder.resolveQuerySet(timed.queries, 0, timed.rows.length * 2, resolve.gpu, 0);
+    const out = readBytes(this.runtime, [{ buf: resolve, offset: 0, size }], this.#encoder);
+    return async () => {
+      const ticks = new BigUint64Array((await out())[0].buffer);
+      memory.free(resolve);
+      timed.queries.destroy();
+      return timed.rows.map((r, i) => ({ ...r, nanoseconds: Number(ticks[2 * i + 1] - ticks[2 * i]) }));
+    };
   }
 
-  #begin(kernel: string, bound: Tensor[]): GPUComputePassEncoder {
+  #begin(kernel: string, bound: Bound[]): GPUComputePassEncoder {
     if (this.#timed) {
       const at = this.#timed.rows.length;
       if (at >= MAX_TIMED) throw new GpuError(`Cannot time more than ${MAX_TIMED} dispatches in one pass`);
-      this.#timed.rows.push({ kernel, bytes: bound.reduce((sum, t) => sum + byteLength(t), 0) });
+      this.#timed.rows.push({
+        kernel,
+        bytes: bound.reduce((sum, t) => sum + ("view" in t ? t.bytes : byteLength(t)), 0),
+      });
       const timestampWrites = {
         querySet: this.#timed.queries,
         beginningOfPassWriteIndex: 2 * at,

@@ -4,7 +4,20 @@
  * leave holes (https://github.com/huggingface/safetensors, "Format").
  */
 
-export type Dtype = "F64" | "F32" | "F16" | "BF16" | "I64" | "I32" | "I16" | "I8" | "U64" | "U32" | "U16" | "U8" | "BOOL";
+export type Dtype =
+  | "F64"
+  | "F32"
+  | "F16"
+  | "BF16"
+  | "I64"
+  | "I32"
+  | "I16"
+  | "I8"
+  | "U64"
+  | "U32"
+  | "U16"
+  | "U8"
+  | "BOOL";
 
 const WIDTH: Record<Dtype, number> = {
   F64: 8,
@@ -65,17 +78,25 @@ export function parseHeader(file: string, header: Uint8Array, fileSize: number):
       continue;
     }
     const t = value as { dtype?: unknown; shape?: unknown; data_offsets?: unknown } | null;
-    const width = t && typeof t.dtype === "string" && Object.hasOwn(WIDTH, t.dtype) ? WIDTH[t.dtype as Dtype] : 0;
+    const width = t && typeof t.dtype === "string" && Object.hasOwn(WIDTH, t.dtype)
+      ? WIDTH[t.dtype as Dtype]
+      : 0;
     if (!width) fail(`tensor ${name} has no known dtype`);
     const isCount = (n: unknown): n is number => Number.isSafeInteger(n) && (n as number) >= 0;
-    if (!Array.isArray(t!.shape) || t!.shape.length > 16 || !t!.shape.every(isCount)) fail(`tensor ${name} has no shape`);
+    if (!Array.isArray(t!.shape) || t!.shape.length > 16 || !t!.shape.every(isCount)) {
+      fail(`tensor ${name} has no shape`);
+    }
     const offsets = t!.data_offsets;
-    if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) fail(`tensor ${name} has no offsets`);
+    if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) {
+      fail(`tensor ${name} has no offsets`);
+    }
     const [begin, end] = offsets as [number, number];
     const shape = t!.shape as number[];
     const bytes = shape.reduce((a, b) => a * b, width);
     if (!Number.isSafeInteger(bytes) || begin > end || end > dataSize || end - begin !== bytes) {
-      fail(`tensor ${name} is ${bytes} bytes by its shape, its offsets are [${begin}, ${end}] of ${dataSize}`);
+      fail(
+        `tensor ${name} is ${bytes} bytes by its shape, its offsets are [${begin}, ${end}] of ${dataSize}`,
+      );
     }
     tensors.set(name, { name, dtype: t!.dtype as Dtype, shape, begin, end });
   }
@@ -105,7 +126,9 @@ export class SafetensorsFile {
       const head = new Uint8Array(8);
       if (readFully(file, head) < 8) throw new SafetensorsError(path, "it is shorter than 8 bytes");
       const length = new DataView(head.buffer).getBigUint64(0, true);
-      if (length > BigInt(Math.min(MAX_HEADER, size - 8))) throw new SafetensorsError(path, `its header claims ${length} bytes`);
+      if (length > BigInt(Math.min(MAX_HEADER, size - 8))) {
+        throw new SafetensorsError(path, `its header claims ${length} bytes`);
+      }
       const header = new Uint8Array(Number(length));
       if (readFully(file, header) < header.length) throw new SafetensorsError(path, "its header is cut off");
       const { tensors, metadata } = parseHeader(path, header, size);
@@ -122,7 +145,9 @@ export class SafetensorsFile {
     if (!t) throw new SafetensorsError(this.path, `it has no tensor ${name}`);
     const bytes = new Uint8Array(length ?? t.end - t.begin - from);
     this.file.seekSync(this.dataStart + t.begin + from, Deno.SeekMode.Start);
-    if (readFully(this.file, bytes) < bytes.length) throw new SafetensorsError(this.path, `tensor ${name} is cut off`);
+    if (readFully(this.file, bytes) < bytes.length) {
+      throw new SafetensorsError(this.path, `tensor ${name} is cut off`);
+    }
     return bytes;
   }
 

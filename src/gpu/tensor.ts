@@ -22,6 +22,20 @@ export interface Tensor {
   bytes?: number;
 }
 
+/** A 2-D texture of rgba32uint texels, seen as one long list: texel i lies at (i mod 8192, i div 8192). */
+export interface Texels {
+  texture: GPUTexture;
+  view: GPUTextureView;
+  readonly id: number;
+  bytes: number;
+}
+
+/** Width of every texel list; kernels know it (TEXEL_ROW). */
+export const TEXEL_ROW = 8192;
+
+/** Bytes of one uniform window. */
+export const WINDOW = 65536;
+
 export const pad = (n: number, to: number): number => Math.ceil(n / to) * to;
 
 /** Bytes that the tensor spans. */
@@ -31,23 +45,30 @@ export const byteLength = (t: Tensor): number => t.bytes ?? t.rows * t.stride * 
 export class Memory {
   #next = 1;
   #live = new Map<number, Buf>();
+  #textures = new Map<number, Texels>();
   /** Bytes in live buffers. */
   bytes = 0;
 
   constructor(readonly gpu: Gpu) {}
 
   get live(): number {
-    return this.#live.size;
+    return this.#live.size + this.#textures.size;
   }
 
   /** A zero-filled storage buffer. @throws GpuError when larger than the adapter allows. */
   buffer(label: string, size: number, extraUsage = 0): Buf {
     const bytes = Math.max(16, pad(size, 16));
     if (bytes > this.gpu.limits.bufferSize) {
-      throw new GpuError(`Cannot allocate ${label}: ${bytes} bytes, the adapter allows ${this.gpu.limits.bufferSize}`);
+      throw new GpuError(
+        `Cannot allocate ${label}: ${bytes} bytes, the adapter allows ${this.gpu.limits.bufferSize}`,
+      );
     }
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC | extraUsage;
-    const buf = { gpu: this.gpu.device.createBuffer({ label, size: bytes, usage }), id: this.#next++, size: bytes };
+    const buf = {
+      gpu: this.gpu.device.createBuffer({ label, size: bytes, usage }),
+      id: this.#next++,
+      size: bytes,
+    };
     this.#live.set(buf.id, buf);
     this.bytes += bytes;
     return buf;
@@ -57,15 +78,21 @@ export class Memory {
   staging(label: string, size: number): Buf {
     const bytes = pad(size, 16);
     const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
-    const buf = { gpu: this.gpu.device.createBuffer({ label, size: bytes, usage }), id: this.#next++, size: bytes };
+    const buf = {
+      gpu: this.gpu.device.createBuffer({ label, size: bytes, usage }),
+      id: this.#next++,
+      size: bytes,
+    };
     this.#live.set(buf.id, buf);
     this.bytes += bytes;
     return buf;
   }
 
+  /** A zero-filled matrix that kernels may also read through uniform windows. */
   tensor(label: string, rows: number, cols: number): Tensor {
     const stride = pad(cols, 8);
-    return { buf: this.buffer(label, rows * stride * 4), offset: 0, rows, cols, stride };
+    const size = rows * stride * 4 + WINDOW; // a window may begin at any row
+    return { buf: this.buffer(label, size, GPUBufferUsage.UNIFORM), offset: 0, rows, cols, stride };
   }
 
   /** A buffer filled from the host; any typed array, uploaded byte for byte. */
@@ -86,6 +113,56 @@ export class Memory {
     this.gpu.queue.writeBuffer(buf.gpu, offset, bytes);
   }
 
+  /** Texels filled from 32-bit words (four a texel). @throws GpuError when larger than a texture may be. */
+  texels(label: string, data: Uint32Array<ArrayBuffer>): Texels {
+    const made = this.emptyTexels(label, Math.ceil(data.length / 4));
+    const { texture } = made;
+    const whole = Math.floor(data.length / 4 / TEXEL_ROW);
+    const layout = { bytesPerRow: TEXEL_ROW * 16 };
+    if (whole) {
+      this.gpu.queue.writeTexture({ texture }, data.subarray(0, whole * TEXEL_ROW * 4), layout, [
+        TEXEL_ROW,
+        whole,
+      ]);
+    }
+    const rest = data.subarray(whole * TEXEL_ROW * 4);
+    if (rest.length) {
+      const count = Math.ceil(rest.length / 4);
+      const last = new Uint32Array(count * 4);
+      last.set(rest);
+      this.gpu.queue.writeTexture({ texture, origin: [0, whole] }, last, layout, [count, 1]);
+    }
+    return made;
+  }
+
+  /** Zero-filled texels that kernels may also write. */
+  emptyTexels(label: string, count: number): Texels {
+    const height = Math.max(1, Math.ceil(count / TEXEL_ROW));
+    if (height > this.gpu.limits.textureRows) {
+      throw new GpuError(
+        `Cannot allocate ${label}: ${height} texture rows, the adapter allows ${this.gpu.limits.textureRows}`,
+      );
+    }
+    const texture = this.gpu.device.createTexture({
+      label,
+      size: [TEXEL_ROW, height],
+      format: "rgba32uint",
+      usage: GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST |
+        GPUTextureUsage.COPY_SRC,
+    });
+    const bytes = TEXEL_ROW * height * 16;
+    const made = { texture, view: texture.createView(), id: this.#next++, bytes };
+    this.#textures.set(made.id, made);
+    this.bytes += bytes;
+    return made;
+  }
+
+  freeTexels(texels: Texels): void {
+    if (!this.#textures.delete(texels.id)) return;
+    this.bytes -= texels.bytes;
+    texels.texture.destroy();
+  }
+
   free(buf: Buf): void {
     if (!this.#live.delete(buf.id)) return;
     this.bytes -= buf.size;
@@ -94,6 +171,7 @@ export class Memory {
 
   freeAll(): void {
     for (const buf of [...this.#live.values()]) this.free(buf);
+    for (const texels of [...this.#textures.values()]) this.freeTexels(texels);
   }
 }
 
@@ -112,7 +190,12 @@ export function rowsOf(t: Tensor, start: number, rows: number): Tensor {
 
 /** Columns from `start` (a multiple of 64) on, up to the end of the rows. */
 export function columnsFrom(t: Tensor, start: number): Tensor {
-  return { ...t, offset: t.offset + start * 4, cols: t.cols - start, bytes: t.rows * t.stride * 4 - start * 4 };
+  return {
+    ...t,
+    offset: t.offset + start * 4,
+    cols: t.cols - start,
+    bytes: t.rows * t.stride * 4 - start * 4,
+  };
 }
 
 /**

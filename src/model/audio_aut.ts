@@ -2,12 +2,14 @@
  * The audio encoder of Qwen3-Omni (AuT) and Valley3's connector: log-mel → tokens of the trunk's width.
  * Chunks of 100 frames go through three strided convolutions; then one bidirectional transformer over the whole sound.
  */
-import { attentionFull, convPatches } from "../gpu/kernels.ts";
+import { convPatches } from "../gpu/kernels.ts";
 import type { Pass, Runtime } from "../gpu/pass.ts";
 import { reshape, type Tensor, type Workspace } from "../gpu/tensor.ts";
+import { attend } from "./attention.ts";
 import { gather, hostTensor, loadLayerNorm, type Norm, norm } from "./blocks.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { type Linear, linear, loadLinear, type Precision, type RowSource } from "./linear.ts";
+import { ScratchKeyValues, segmentsOf } from "./segments.ts";
 
 export interface AudioConfig {
   melBins: number;
@@ -57,6 +59,7 @@ export class AudioEncoder {
     private readonly proj2: Linear,
     private readonly connector: { projIn: Linear; projMid: Linear; projOut: Linear; ln: Norm },
     private readonly work: Workspace,
+    private readonly scratch: ScratchKeyValues,
   ) {}
 
   static load(
@@ -71,7 +74,8 @@ export class AudioEncoder {
     const e = prefix.encoder;
     const make = (name: string, k: number, sources: RowSource[], bias: string[] | null) =>
       loadLinear(runtime, checkpoint, { name, k, sources, bias, precision });
-    const plain = (p: string, n: number, k: number) => make(p, k, [{ name: `${p}.weight`, n }], [`${p}.bias`]);
+    const plain = (p: string, n: number, k: number) =>
+      make(p, k, [{ name: `${p}.weight`, n }], [`${p}.bias`]);
     const lnorm = (p: string, n: number) => loadLayerNorm(runtime, checkpoint, p, n, EPS);
     const conv = [1, 2, 3].map((i) => {
       const cin = i === 1 ? 1 : ch;
@@ -116,6 +120,7 @@ export class AudioEncoder {
         ln: lnorm(`${c}ln`, config.outHidden),
       },
       work,
+      new ScratchKeyValues(runtime, "audio", config.heads, d / config.heads),
     );
   }
 
@@ -136,7 +141,8 @@ export class AudioEncoder {
     const kept = keptSteps(rows, perChunk);
     const index = hostTensor(runtime, "kept steps", kept.index);
     const step = hostTensor(runtime, "step in chunk", kept.step);
-    const segment = hostTensor(runtime, "audio segments", windows(rows, c.window));
+    const segments = segmentsOf(runtime, rows, c.window || rows);
+    const kv = this.scratch.get(rows);
     const x = work.get("audio x", rows, c.dModel);
     gather(pass, tokens, index, x, { table: this.positions, other: step });
     const y = work.get("audio y", rows, c.dModel);
@@ -146,14 +152,12 @@ export class AudioEncoder {
     this.layers.forEach((layer, i) => {
       norm(pass, layer.attnNorm, x, y);
       linear(pass, layer.qkv, y, qkv);
-      pass.run(attentionFull, { qkv, segment, out: y }, {
-        rows,
-        heads: c.heads,
-        dim,
-        stride: qkv.stride,
-        out_stride: y.stride,
-        scale: 1 / Math.sqrt(dim),
-      });
+      attend(
+        pass,
+        { qkv, heads: c.heads, kvHeads: c.heads, dim, norms: null, angles: null, ...segments },
+        kv,
+        y,
+      );
       linear(pass, layer.out, y, x, { add: true });
       norm(pass, layer.ffnNorm, x, y);
       linear(pass, layer.fc1, y, inner, { act: "gelu_erf" });
@@ -166,7 +170,7 @@ export class AudioEncoder {
     linear(pass, this.proj2, x, encoded);
     pass.tap("audio.encoder_out", encoded);
     this.#connect(pass, encoded, out);
-    return [input, index, step, segment];
+    return [input, index, step, segments.place, segments.extent];
   }
 
   /** Three 3×3 convolutions of stride 2 as matmuls over [chunk, time, frequency, channel], then conv_out. */
@@ -250,15 +254,4 @@ function keptSteps(rows: number, perChunk: number) {
     index: Uint32Array.from({ length: rows }, (_, i) => i),
     step: Uint32Array.from({ length: rows }, (_, i) => i % perChunk),
   };
-}
-
-/** [rows, 2] = first and end of the window that each token sees; window 0: all. */
-function windows(rows: number, window: number): Uint32Array {
-  const size = window || rows;
-  const out = new Uint32Array(rows * 2);
-  for (let r = 0; r < rows; r++) {
-    out[2 * r] = Math.floor(r / size) * size;
-    out[2 * r + 1] = Math.min(rows, out[2 * r] + size);
-  }
-  return out;
 }

@@ -18,12 +18,27 @@ export function loadVector(runtime: Runtime, checkpoint: Checkpoint, name: strin
   return t;
 }
 
-export function loadRmsNorm(runtime: Runtime, checkpoint: Checkpoint, name: string, n: number, eps: number): Norm {
+export function loadRmsNorm(
+  runtime: Runtime,
+  checkpoint: Checkpoint,
+  name: string,
+  n: number,
+  eps: number,
+): Norm {
   return { weight: loadVector(runtime, checkpoint, `${name}.weight`, n), bias: null, eps };
 }
 
-export function loadLayerNorm(runtime: Runtime, checkpoint: Checkpoint, name: string, n: number, eps: number): Norm {
-  return { ...loadRmsNorm(runtime, checkpoint, name, n, eps), bias: loadVector(runtime, checkpoint, `${name}.bias`, n) };
+export function loadLayerNorm(
+  runtime: Runtime,
+  checkpoint: Checkpoint,
+  name: string,
+  n: number,
+  eps: number,
+): Norm {
+  return {
+    ...loadRmsNorm(runtime, checkpoint, name, n, eps),
+    bias: loadVector(runtime, checkpoint, `${name}.bias`, n),
+  };
 }
 
 /** out = norm(x), row by row. */
@@ -34,9 +49,27 @@ export function norm(pass: Pass, n: Norm, x: Tensor, out: Tensor): void {
 }
 
 /** A host array as a bindable tensor of 32-bit elements: a fresh buffer that the caller frees. */
-export function hostTensor(runtime: Runtime, label: string, data: Float32Array | Uint32Array | Int32Array): Tensor {
+export function hostTensor(
+  runtime: Runtime,
+  label: string,
+  data: Float32Array | Uint32Array | Int32Array,
+): Tensor {
   const cols = pad(Math.max(4, data.length), 4);
   return { buf: runtime.memory.upload(label, data), offset: 0, rows: 1, cols, stride: cols };
+}
+
+/** A host matrix [rows, cols], cols a multiple of 8, that a linear layer can read. The caller frees it. */
+export function hostMatrix(
+  runtime: Runtime,
+  label: string,
+  data: Float32Array,
+  rows: number,
+  cols: number,
+): Tensor {
+  const t = runtime.memory.tensor(label, rows, cols);
+  if (t.stride !== cols) throw new Error(`Cannot upload ${label}: ${cols} columns are no multiple of 8`);
+  runtime.memory.write(t.buf, 0, data);
+  return t;
 }
 
 /** out[r] (+)= x[index[r]] (+ table[other[r]]); 0xffffffff in index leaves a row alone. */

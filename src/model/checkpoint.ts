@@ -3,7 +3,13 @@
  * An int4 tensor `w` [N, K] is stored as `w.int4` U32 [N, ceil(K/32)·4] (word j of a row: low nibbles k = 8j … 8j+3,
  * high nibbles k = 8j+4 … 8j+7, one byte each) and `w.scale_min` F16 [N, ceil(K/32), 2]; w = scale · q + minimum.
  */
-import { type Dtype, SafetensorsError, SafetensorsFile, type TensorInfo, toFloat32 } from "../gpu/safetensors.ts";
+import {
+  type Dtype,
+  SafetensorsError,
+  SafetensorsFile,
+  type TensorInfo,
+  toFloat32,
+} from "../gpu/safetensors.ts";
 
 export interface Int4Rows {
   /** [rows, groups · 4] words. */
@@ -19,7 +25,9 @@ export class Checkpoint {
   private constructor(readonly folder: string, private readonly files: SafetensorsFile[]) {
     for (const file of files) {
       for (const name of file.tensors.keys()) {
-        if (this.#where.has(name)) throw new SafetensorsError(file.path, `tensor ${name} stands in two files`);
+        if (this.#where.has(name)) {
+          throw new SafetensorsError(file.path, `tensor ${name} stands in two files`);
+        }
         this.#where.set(name, file);
       }
     }
@@ -27,7 +35,8 @@ export class Checkpoint {
 
   /** Opens every *.safetensors of the folder. @throws SafetensorsError on damage or when there is none. */
   static open(folder: string): Checkpoint {
-    const names = [...Deno.readDirSync(folder)].map((e) => e.name).filter((n) => n.endsWith(".safetensors")).sort();
+    const names = [...Deno.readDirSync(folder)].map((e) => e.name).filter((n) => n.endsWith(".safetensors"))
+      .sort();
     if (!names.length) throw new SafetensorsError(folder, "it holds no .safetensors file");
     return new Checkpoint(folder, names.map((n) => SafetensorsFile.open(`${folder}/${n}`)));
   }

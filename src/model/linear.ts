@@ -2,10 +2,10 @@
  * Linear layers on the device: y = x · Wᵀ + b, W [N, K] in the quad layout of matmul.wgsl, sharded by rows so that no
  * binding passes the adapter's limit.
  */
-import { matmul, matvec } from "../gpu/kernels.ts";
+import { matmul, matmulTexture, matvec, matvecTexture } from "../gpu/kernels.ts";
 import type { Pass, Runtime } from "../gpu/pass.ts";
 import { fromHalf, toFloat32, toHalf } from "../gpu/safetensors.ts";
-import { type Buf, columnsFrom, pad, type Tensor } from "../gpu/tensor.ts";
+import { columnsFrom, pad, type Tensor, TEXEL_ROW, type Texels, WINDOW } from "../gpu/tensor.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 
 export type Format = "f32" | "f16" | "bf16" | "int4";
@@ -17,16 +17,27 @@ export const FORMAT_CODE: Record<Format, number> = { f32: 0, f16: 1, bf16: 2, in
 const PER_WORD: Record<Format, number> = { f32: 1, f16: 2, bf16: 2, int4: 8 };
 
 export type Activation = "none" | "gelu_erf" | "gelu_tanh" | "quick_gelu" | "silu" | "relu";
-const ACT_CODE: Record<Activation, number> = { none: 0, gelu_erf: 1, gelu_tanh: 2, quick_gelu: 3, silu: 4, relu: 5 };
+const ACT_CODE: Record<Activation, number> = {
+  none: 0,
+  gelu_erf: 1,
+  gelu_tanh: 2,
+  quick_gelu: 3,
+  silu: 4,
+  relu: 5,
+};
 
 export interface Shard {
   /** First output row, a multiple of 64. */
   first: number;
   /** Rows held, padded with zeros to a multiple of 8 (16 for gate and up). */
   rows: number;
-  weight: Tensor;
-  scales: Tensor;
+  data: ShardData;
 }
+
+/** Where a shard's words lie: in storage buffers, or as texels with the scales behind the weights. */
+export type ShardData =
+  | { kind: "buffer"; weight: Tensor; scales: Tensor }
+  | { kind: "texture"; weight: Texels; scalesAt: number };
 
 export interface Linear {
   name: string;
@@ -56,6 +67,8 @@ export interface LinearSpec {
   /** Bias tensors, concatenated like the sources; null: none. */
   bias: string[] | null;
   precision: Precision;
+  /** Keep in storage buffers although the device likes texels (tables that `embed` reads). */
+  buffer?: boolean;
 }
 
 /** Uploads a layer. @throws with the tensor named where the shape is not [n, k]. */
@@ -65,28 +78,27 @@ export function loadLinear(runtime: Runtime, checkpoint: Checkpoint, spec: Linea
   const format = formatOf(checkpoint, spec);
   const words = wordsOf(format, k);
   const groups = Math.ceil(k / 32);
-  const limit = runtime.gpu.limits.storageBinding;
+  const kind = !spec.buffer && runtime.profile.memory === "texture" && fitsWindow(k) ? "texture" : "buffer";
+  const { storageBinding, textureRows } = runtime.gpu.limits;
+  const limit = kind === "texture" ? Math.min(textureRows * TEXEL_ROW * 16 / 2, 1 << 30) : storageBinding;
   const perShard = Math.floor(limit / (words * 4) / 64) * 64;
-  if (perShard < 64) throw new Error(`Cannot load ${spec.name}: one row of ${k} does not fit the adapter's bindings`);
+  if (perShard < 64) {
+    throw new Error(`Cannot load ${spec.name}: one row of ${k} does not fit the adapter's bindings`);
+  }
   const shards: Shard[] = [];
   let bytes = 0;
   for (let first = 0; first < n; first += perShard) {
     const count = Math.min(perShard, n - first);
     const rows = pad(count, spec.interleave ? 16 : 8);
-    const weight = new Uint32Array(rows * words);
-    const scales = format === "int4" ? new Uint32Array(rows * groups) : new Uint32Array(4);
+    const size = rows * words;
+    const all = new Uint32Array(size + (format === "int4" ? rows * groups : 4));
+    const weight = all.subarray(0, size);
+    const scales = all.subarray(size);
     for (let r = 0; r < count; r += 512) {
       fill(checkpoint, spec, format, first + r, Math.min(512, count - r), r, weight, scales, words, groups);
     }
-    const upload = (label: string, data: Uint32Array): Tensor => ({
-      buf: runtime.memory.upload(`${spec.name} ${label}`, data),
-      offset: 0,
-      rows: 1,
-      cols: data.length,
-      stride: data.length,
-    });
-    shards.push({ first, rows, weight: upload("weight", weight), scales: upload("scales", scales) });
-    bytes += weight.byteLength + scales.byteLength;
+    shards.push({ first, rows, data: place(runtime, spec.name, kind, all, size) });
+    bytes += all.byteLength;
   }
   const bias = runtime.memory.tensor(`${spec.name} bias`, 1, pad(n, 16));
   if (spec.bias) {
@@ -100,6 +112,33 @@ export function loadLinear(runtime: Runtime, checkpoint: Checkpoint, spec: Linea
     runtime.memory.write(bias.buf, 0, all);
   }
   return { name: spec.name, n, k, format, shards, bias, bytes };
+}
+
+/** A row of x must fit one uniform window, whose start may be up to 256 bytes early. */
+const fitsWindow = (k: number): boolean => pad(k, 8) * 4 <= WINDOW - 256;
+
+function place(
+  runtime: Runtime,
+  name: string,
+  kind: ShardData["kind"],
+  all: Uint32Array<ArrayBuffer>,
+  size: number,
+): ShardData {
+  if (kind === "texture") {
+    return { kind, weight: runtime.memory.texels(`${name} weight`, all), scalesAt: size / 4 };
+  }
+  const upload = (label: string, data: Uint32Array): Tensor => ({
+    buf: runtime.memory.upload(`${name} ${label}`, data),
+    offset: 0,
+    rows: 1,
+    cols: data.length,
+    stride: data.length,
+  });
+  return {
+    kind,
+    weight: upload("weight", all.subarray(0, size)),
+    scales: upload("scales", all.subarray(size)),
+  };
 }
 
 /** 32-bit words of one row, K padded to 8 (to 32 for int4's groups only in the scales). */
@@ -150,9 +189,13 @@ function fill(
       if (format === "f32") {
         for (let k = 0; k < spec.k; k++) weight[base + 4 * k] = bits[start + k];
       } else if (format === "bf16") {
-        for (let k = 0; k < spec.k; k++) weight[base + 4 * (k >> 1)] |= (bits[start + k] >>> 16) << (16 * (k & 1));
+        for (let k = 0; k < spec.k; k++) {
+          weight[base + 4 * (k >> 1)] |= (bits[start + k] >>> 16) << (16 * (k & 1));
+        }
       } else {
-        for (let k = 0; k < spec.k; k++) weight[base + 4 * (k >> 1)] |= toHalf(values[start + k]) << (16 * (k & 1));
+        for (let k = 0; k < spec.k; k++) {
+          weight[base + 4 * (k >> 1)] |= toHalf(values[start + k]) << (16 * (k & 1));
+        }
       }
     }
   }
@@ -166,7 +209,9 @@ function* runs(spec: LinearSpec, from: number, count: number) {
     for (let s = 0; s < m; s++) {
       const first = Math.ceil((from - s) / m);
       const end = Math.ceil((from + count - s) / m);
-      if (end > first) yield { source: sources[s], first, length: end - first, at: first * m + s - from, step: m };
+      if (end > first) {
+        yield { source: sources[s], first, length: end - first, at: first * m + s - from, step: m };
+      }
     }
     return;
   }
@@ -192,7 +237,9 @@ export function floatRows(
   const width = info.shape.slice(1).reduce((a, b) => a * b, 1);
   const wanted = source.columns ? source.columns.reduce((a, c) => a + (c >= 0 ? 1 : 0), 0) : k;
   if (info.shape[0] !== source.n || width !== wanted) {
-    throw new Error(`Cannot load ${source.name}: it is [${info.shape}], [${source.n}, ${wanted}] was expected`);
+    throw new Error(
+      `Cannot load ${source.name}: it is [${info.shape}], [${source.n}, ${wanted}] was expected`,
+    );
   }
   const values = toFloat32(checkpoint.rows(source.name, first, count), info.dtype);
   if (!source.columns) return values;
@@ -235,28 +282,44 @@ const MATVEC_ROWS = 3;
 
 /** out [rows, n] (+)= act(x · Wᵀ + b). x's padding must be zero; out's becomes zero. */
 export function linear(pass: Pass, layer: Linear, x: Tensor, out: Tensor, options: LinearOptions = {}): void {
-  const kernel = x.rows <= MATVEC_ROWS ? matvec : matmul;
   const constants = {
     FORMAT: FORMAT_CODE[layer.format],
     ACT: ACT_CODE[options.act ?? "none"],
     ADD: options.add ? 1 : 0,
     GLU: options.glu ? 1 : 0,
   };
-  for (const shard of layer.shards) {
-    const to = shard.first === 0 ? out : columnsFrom(out, options.glu ? shard.first / 2 : shard.first);
-    const bias: Tensor = shard.first === 0 ? layer.bias : columnsFrom(layer.bias, shard.first);
-    pass.run(kernel, { x, weight: shard.weight, scales: shard.scales, bias, out: to }, {
-      rows: x.rows,
-      quads: shard.rows / 4,
+  for (const { first, rows, data } of layer.shards) {
+    const to = first === 0 ? out : columnsFrom(out, options.glu ? first / 2 : first);
+    const bias: Tensor = first === 0 ? layer.bias : columnsFrom(layer.bias, first);
+    const shape = {
+      quads: rows / 4,
       words: pad(layer.k, 8) / 8,
       x_stride: x.stride / 4,
       out_stride: out.stride / 4,
-    }, constants);
+    };
+    if (data.kind === "buffer") {
+      const kernel = x.rows <= MATVEC_ROWS ? matvec : matmul;
+      const buffers = { x, weight: data.weight, scales: data.scales, bias, out: to };
+      pass.run(kernel, buffers, { ...shape, rows: x.rows }, constants);
+      continue;
+    }
+    for (let row = 0; row < x.rows;) {
+      const { start, x_first, count } = window(x, row);
+      const kernel = count <= MATVEC_ROWS ? matvecTexture : matmulTexture;
+      const buffers = { x: { ...x, offset: start }, weight: data.weight, bias, out: to };
+      const at = { x_first, out_first: row, scales_at: data.scalesAt };
+      pass.run(kernel, buffers, { ...shape, ...at, rows: count }, constants);
+      row += count;
+    }
   }
 }
 
-/** Every buffer of a layer, for freeing. */
-export const buffersOf = (layer: Linear): Buf[] => [
-  layer.bias.buf,
-  ...layer.shards.flatMap((s) => [s.weight.buf, s.scales.buf]),
-];
+/** The uniform window over rows of x from `row` on: where it is bound, where the row begins in it, rows that fit. */
+function window(x: Tensor, row: number): { start: number; x_first: number; count: number } {
+  const width = x.stride * 4;
+  const at = x.offset + row * width;
+  const start = Math.floor(at / 256) * 256;
+  const fit = Math.floor((WINDOW - (at - start)) / width);
+  const count = Math.min(x.rows - row, fit > 8 ? fit - fit % 8 : fit);
+  return { start, x_first: (at - start) / 16, count };
+}

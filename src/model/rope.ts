@@ -32,7 +32,13 @@ export function interleavedMrope(dim: number, theta: number, sections: number[])
  * Fills `out` [count, dim/2, 2] with (cos, sin) from `at` on.
  * @param positions [axes, count], row-major; may be fractional
  */
-export function fillAngles(rope: RopeSpec, positions: Float32Array, count: number, out: Float32Array, at: number): void {
+export function fillAngles(
+  rope: RopeSpec,
+  positions: Float32Array,
+  count: number,
+  out: Float32Array,
+  at: number,
+): void {
   const half = rope.frequencies.length;
   for (let r = 0; r < count; r++) {
     for (let i = 0; i < half; i++) {

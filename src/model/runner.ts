@@ -7,7 +7,8 @@ import { sample } from "../gpu/kernels.ts";
 import { readTensors, type Runtime, type Tap } from "../gpu/pass.ts";
 import { GpuError } from "../gpu/device.ts";
 import { type Buf, pad, type Tensor, type Workspace } from "../gpu/tensor.ts";
-import { createKvCache, type KvCache, type KvPrecision } from "./kv_cache.ts";
+import type { KvPrecision } from "./attention.ts";
+import { createKvCache, type KvCache } from "./kv_cache.ts";
 import { fillAngles, type RopeSpec } from "./rope.ts";
 import type { RowData, TextTrunk } from "./text_trunk.ts";
 
@@ -85,7 +86,9 @@ export class TextRunner {
       if (!staging) return [];
       const size = pad(slots.length * 4, 8);
       await staging.gpu.mapAsync(GPUMapMode.READ, 0, size);
-      if (this.runtime.gpu.lost) throw new GpuError(`Cannot read ids: the device is lost (${this.runtime.gpu.lost})`);
+      if (this.runtime.gpu.lost) {
+        throw new GpuError(`Cannot read ids: the device is lost (${this.runtime.gpu.lost})`);
+      }
       const ids = new Uint32Array(staging.gpu.getMappedRange(0, size).slice(0));
       staging.gpu.unmap();
       this.#free.push(staging);
@@ -129,7 +132,9 @@ export class TextRunner {
     batch.forEach((s, i) => {
       const count = counts[i];
       const needed = Math.ceil((s.start + count) / blockSize);
-      if (s.blocks.length < needed) throw new Error(`Cannot run slot ${s.slot}: ${s.blocks.length} blocks, needs ${needed}`);
+      if (s.blocks.length < needed) {
+        throw new Error(`Cannot run slot ${s.slot}: ${s.blocks.length} blocks, needs ${needed}`);
+      }
       words.set(s.blocks, tables.at + table);
       fillAngles(this.rope, s.positions, count, floats, angles.at + row * half * 2);
       for (let j = 0; j < count; j++, row++) {

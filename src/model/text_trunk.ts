@@ -2,9 +2,10 @@
  * A dense decoder trunk (LLaMA, Qwen2, Qwen3): pre-norm, GQA, SwiGLU, rotary from host angles, paged KV.
  *   h = x + o_proj(attn(rms(x)));  y = h + down(silu(gate(rms(h))) · up(rms(h)))
  */
-import { attentionPaged, embed, qkvRope } from "../gpu/kernels.ts";
+import { embed } from "../gpu/kernels.ts";
 import type { Pass, Runtime } from "../gpu/pass.ts";
 import { type Tensor, Workspace } from "../gpu/tensor.ts";
+import { attend } from "./attention.ts";
 import { gather, loadRmsNorm, loadVector, type Norm, norm } from "./blocks.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { KvCache } from "./kv_cache.ts";
@@ -29,8 +30,7 @@ export interface TrunkConfig {
 interface Layer {
   inputNorm: Norm;
   qkv: Linear; // [(heads + 2 · kv_heads) · head_dim, hidden]
-  qNorm: Tensor;
-  kNorm: Tensor;
+  qkNorm: { q: Tensor; k: Tensor } | null;
   o: Linear; // [hidden, heads · head_dim]
   postNorm: Norm;
   gateUp: Linear; // [2 · intermediate, hidden], rows interleaved
@@ -74,8 +74,16 @@ export class TextTrunk {
     const { hidden, headDim, heads, kvHeads, intermediate, eps } = config;
     const q = heads * headDim;
     const kv = kvHeads * headDim;
-    const make = (name: string, k: number, sources: [string, number][], bias = false, interleave = false) =>
+    const make = (
+      name: string,
+      k: number,
+      sources: [string, number][],
+      bias = false,
+      interleave = false,
+      buffer = false,
+    ) =>
       loadLinear(runtime, checkpoint, {
+        buffer,
         name,
         k,
         sources: sources.map(([s, n]) => ({ name: `${s}.weight`, n })),
@@ -83,16 +91,21 @@ export class TextTrunk {
         bias: bias ? sources.map(([s]) => `${s}.bias`) : null,
         precision,
       });
-    const embedding = make("embed_tokens", hidden, [[`${names.trunk}embed_tokens`, config.vocabSize]]);
+    const table: [string, number][] = [[`${names.trunk}embed_tokens`, config.vocabSize]];
+    const embedding = make("embed_tokens", hidden, table, false, false, true);
     const layers = Array.from({ length: config.layers }, (_, i): Layer => {
       const p = `${names.trunk}layers.${i}.`;
       const a = `${p}self_attn.`;
-      const ones = () => runtime.memory.tensor("no norm", 1, headDim);
+      const headNorm = (n: string) => loadVector(runtime, checkpoint, `${a}${n}.weight`, headDim);
       return {
         inputNorm: loadRmsNorm(runtime, checkpoint, `${p}input_layernorm`, hidden, eps),
-        qkv: make(`${i} qkv`, hidden, [[`${a}q_proj`, q], [`${a}k_proj`, kv], [`${a}v_proj`, kv]], config.qkvBias),
-        qNorm: config.qkNorm ? loadVector(runtime, checkpoint, `${a}q_norm.weight`, headDim) : ones(),
-        kNorm: config.qkNorm ? loadVector(runtime, checkpoint, `${a}k_norm.weight`, headDim) : ones(),
+        qkv: make(
+          `${i} qkv`,
+          hidden,
+          [[`${a}q_proj`, q], [`${a}k_proj`, kv], [`${a}v_proj`, kv]],
+          config.qkvBias,
+        ),
+        qkNorm: config.qkNorm ? { q: headNorm("q_norm"), k: headNorm("k_norm") } : null,
         o: make(`${i} o_proj`, q, [[`${a}o_proj`, hidden]]),
         postNorm: loadRmsNorm(runtime, checkpoint, `${p}post_attention_layernorm`, hidden, eps),
         gateUp: make(
@@ -122,7 +135,14 @@ export class TextTrunk {
    * @param store media embeddings [media rows, hidden]
    * @param taps deepstack features, one store a tap: added after layer k (VALLEY3.md, CRITICAL)
    */
-  forward(pass: Pass, data: RowData, cache: KvCache, drawn: Tensor, store: Tensor, taps: Tensor[]): Tensor | null {
+  forward(
+    pass: Pass,
+    data: RowData,
+    cache: KvCache,
+    drawn: Tensor,
+    store: Tensor,
+    taps: Tensor[],
+  ): Tensor | null {
     const { config: c, work } = this;
     const { rows } = data;
     const x = work.get("x", rows, c.hidden);
@@ -168,12 +188,13 @@ export class TextTrunk {
   #embed(pass: Pass, data: RowData, drawn: Tensor, store: Tensor, out: Tensor): void {
     const { embedding } = this;
     for (const shard of embedding.shards) {
+      if (shard.data.kind !== "buffer") throw new Error("Cannot embed: the table is not in storage buffers");
       pass.run(embed, {
         token: data.token,
         media: data.media,
         drawn,
-        weight: shard.weight,
-        scales: shard.scales,
+        weight: shard.data.weight,
+        scales: shard.data.scales,
         store,
         out,
       }, {
@@ -187,23 +208,31 @@ export class TextTrunk {
     }
   }
 
-  #attend(pass: Pass, l: Layer, data: RowData, cache: KvCache, i: number, qkv: Tensor, out: Tensor): void {
-    const { heads, kvHeads, headDim, eps, qkNorm } = this.config;
-    const { k, v } = cache.layers[i];
-    const HALF = cache.precision === "f16" ? 1 : 0;
-    const dims = { rows: data.rows, heads, kv_heads: kvHeads, dim: headDim };
-    pass.run(
-      qkvRope,
-      { angles: data.angles, q_norm: l.qNorm, k_norm: l.kNorm, place: data.place, qkv, k_cache: k, v_cache: v },
-      { ...dims, stride: qkv.stride, eps },
-      { NORM: qkNorm ? 1 : 0, HALF },
-    );
-    pass.run(
-      attentionPaged,
-      { q: qkv, k_cache: k, v_cache: v, extent: data.extent, tables: data.tables, out },
-      { ...dims, q_stride: qkv.stride, out_stride: out.stride, block: cache.blockSize, scale: 1 / Math.sqrt(headDim) },
-      { HALF },
-    );
+  #attend(
+    pass: Pass,
+    layer: Layer,
+    data: RowData,
+    cache: KvCache,
+    i: number,
+    qkv: Tensor,
+    out: Tensor,
+  ): void {
+    const { heads, kvHeads, headDim, eps } = this.config;
+    const { angles, place, extent, tables } = data;
+    const norms = layer.qkNorm && { ...layer.qkNorm, eps };
+    const input = {
+      qkv,
+      heads,
+      kvHeads,
+      dim: headDim,
+      norms,
+      angles,
+      place,
+      extent,
+      tables,
+      block: cache.blockSize,
+    };
+    attend(pass, input, cache.layers[i], out);
   }
 
   /** For golden runs only: a projection's own output, which the served path adds to the residual at once. */

@@ -2,12 +2,14 @@
  * The vision tower of Qwen3-VL: patch rows → merged tokens of the trunk's width, and deepstack features.
  * Input rows come in merge-block order (t, block row, block column, 2×2 inside).
  */
-import { attentionFull, positionBilinear, ropeRows } from "../gpu/kernels.ts";
+import { positionBilinear } from "../gpu/kernels.ts";
 import type { Pass, Runtime } from "../gpu/pass.ts";
 import { reshape, type Tensor, type Workspace } from "../gpu/tensor.ts";
-import { hostTensor, loadLayerNorm, type Norm, norm } from "./blocks.ts";
+import { attend } from "./attention.ts";
+import { hostMatrix, hostTensor, loadLayerNorm, type Norm, norm } from "./blocks.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { type Linear, linear, loadLinear, type Precision } from "./linear.ts";
+import { ScratchKeyValues, segmentsOf } from "./segments.ts";
 import { bilinearCorners, patchPlaces, rotaryAngles2d } from "./vision_positions.ts";
 
 export interface VisionConfig {
@@ -54,6 +56,7 @@ export class VisionTower {
     private readonly merger: Merger,
     private readonly taps: Merger[],
     private readonly work: Workspace,
+    private readonly scratch: ScratchKeyValues,
   ) {}
 
   static load(
@@ -73,7 +76,8 @@ export class VisionTower {
         bias: [`${prefix}${name}.bias`],
         precision,
       });
-    const layerNorm = (name: string, n: number) => loadLayerNorm(runtime, checkpoint, `${prefix}${name}`, n, EPS);
+    const layerNorm = (name: string, n: number) =>
+      loadLayerNorm(runtime, checkpoint, `${prefix}${name}`, n, EPS);
     const blocks = Array.from({ length: config.depth }, (_, i): Block => ({
       norm1: layerNorm(`blocks.${i}.norm1`, hidden),
       qkv: layer(`blocks.${i}.attn.qkv`, 3 * hidden, hidden),
@@ -90,7 +94,11 @@ export class VisionTower {
       fc2: layer(`${name}.linear_fc2`, outHidden, joined),
     });
     const table = runtime.memory.tensor("pos_embed", config.positions, hidden);
-    runtime.memory.write(table.buf, 0, checkpoint.floats(`${prefix}pos_embed.weight`, [config.positions, hidden]));
+    runtime.memory.write(
+      table.buf,
+      0,
+      checkpoint.floats(`${prefix}pos_embed.weight`, [config.positions, hidden]),
+    );
     const patchWidth = config.channels * config.temporalPatch * config.patch ** 2;
     return new VisionTower(
       runtime,
@@ -101,6 +109,7 @@ export class VisionTower {
       mergerOf("merger", false),
       config.deepstack.map((_, k) => mergerOf(`deepstack_merger_list.${k}`, true)),
       work,
+      new ScratchKeyValues(runtime, "vision", config.heads, hidden / config.heads),
     );
   }
 
@@ -111,20 +120,26 @@ export class VisionTower {
    * @param out where merged tokens [t·h·w/4, outHidden] go, and one tensor a deepstack tap
    * @returns buffers to free after the submit
    */
-  encode(pass: Pass, patches: Float32Array, grid: number[], out: { merged: Tensor; deepstack: Tensor[] }): Tensor[] {
+  encode(
+    pass: Pass,
+    patches: Float32Array,
+    grid: number[],
+    out: { merged: Tensor; deepstack: Tensor[] },
+  ): Tensor[] {
     const { config: c, work, runtime } = this;
     const [t, h, w] = grid;
     const rows = t * h * w;
     const width = c.channels * c.temporalPatch * c.patch ** 2;
-    const input = { ...hostTensor(runtime, "patches", patches), rows, cols: width, stride: width };
+    const input = hostMatrix(runtime, "patches", patches, rows, width);
     const dim = c.hidden / c.heads;
     const places = patchPlaces(grid, c.merge); // [t·h·w] of (row, column)
     const { corners, weights } = bilinearCorners(grid, places, Math.sqrt(c.positions));
     const corner = hostTensor(runtime, "corners", corners);
     const mix4 = hostTensor(runtime, "corner weights", weights);
     const angles = hostTensor(runtime, "vision angles", rotaryAngles2d(places, dim));
-    const segment = hostTensor(runtime, "segments", frameSegments(t, h * w));
+    const segments = segmentsOf(runtime, rows, h * w); // CRITICAL: attention is full within one frame, never across
 
+    const kv = this.scratch.get(rows);
     const x = work.get("vision x", rows, c.hidden);
     linear(pass, this.patchEmbed, input, x);
     pass.tap("vision.patch_embed", x);
@@ -140,15 +155,7 @@ export class VisionTower {
     this.blocks.forEach((block, i) => {
       norm(pass, block.norm1, x, y);
       linear(pass, block.qkv, y, qkv);
-      pass.run(ropeRows, { angles, qkv }, { rows, heads: c.heads, dim, stride: qkv.stride });
-      pass.run(attentionFull, { qkv, segment, out: y }, {
-        rows,
-        heads: c.heads,
-        dim,
-        stride: qkv.stride,
-        out_stride: y.stride,
-        scale: 1 / Math.sqrt(dim),
-      });
+      attend(pass, { qkv, heads: c.heads, kvHeads: c.heads, dim, norms: null, angles, ...segments }, kv, y);
       linear(pass, block.proj, y, x, { add: true });
       norm(pass, block.norm2, x, y);
       linear(pass, block.fc1, y, inner, { act: "gelu_tanh" });
@@ -158,7 +165,7 @@ export class VisionTower {
       if (k >= 0) this.#merge(pass, this.taps[k], x, y, out.deepstack[k], `vision.deepstack.${k}`);
     });
     this.#merge(pass, this.merger, x, y, out.merged, "vision.merged");
-    return [input, corner, mix4, angles, segment];
+    return [input, corner, mix4, angles, segments.place, segments.extent];
   }
 
   /** Joins 2×2 patches, which lie in four consecutive rows: [rows, hidden] → [rows/4, outHidden]. */
@@ -173,15 +180,4 @@ export class VisionTower {
     linear(pass, merger.fc2, inner, out);
     pass.tap(name, out);
   }
-}
-
-/** CRITICAL: attention is full within one frame (temporal patch), never across. [rows, 2] = first row, end. */
-function frameSegments(frames: number, perFrame: number): Uint32Array {
-  const out = new Uint32Array(frames * perFrame * 2);
-  for (let r = 0; r < frames * perFrame; r++) {
-    const first = Math.floor(r / perFrame) * perFrame;
-    out[2 * r] = first;
-    out[2 * r + 1] = first + perFrame;
-  }
-  return out;
 }

@@ -38,8 +38,13 @@ export const isQuantised = (t: TensorInfo): boolean =>
   t.shape.length === 2 && ["BF16", "F16", "F32"].includes(t.dtype) && !KEPT.test(t.name);
 
 /** @throws Error naming the file or tensor that stands in the way; the target's manifest is written last. */
-export async function convert(source: string, target: string, options: ConvertOptions = {}): Promise<Manifest> {
-  const names = [...Deno.readDirSync(source)].map((e) => e.name).filter((n) => n.endsWith(".safetensors")).sort();
+export async function convert(
+  source: string,
+  target: string,
+  options: ConvertOptions = {},
+): Promise<Manifest> {
+  const names = [...Deno.readDirSync(source)].map((e) => e.name).filter((n) => n.endsWith(".safetensors"))
+    .sort();
   if (!names.length) throw new Error(`Cannot convert ${source}: it holds no .safetensors file`);
   Deno.mkdirSync(target, { recursive: true });
   const manifest: Manifest = {
@@ -51,7 +56,10 @@ export async function convert(source: string, target: string, options: ConvertOp
     tensors: {},
   };
   const sources = names.map((n) => SafetensorsFile.open(`${source}/${n}`));
-  const total = sources.reduce((sum, f) => sum + [...f.tensors.values()].reduce((a, t) => a + t.end - t.begin, 0), 0);
+  const total = sources.reduce(
+    (sum, f) => sum + [...f.tensors.values()].reduce((a, t) => a + t.end - t.begin, 0),
+    0,
+  );
   let done = 0;
   for (let i = 0; i < sources.length; i++) {
     const file = sources[i];

@@ -22,7 +22,11 @@ export class SafetensorsWriter {
     this.#temporary = temporary;
   }
 
-  static create(path: string, plan: PlannedTensor[], metadata: Record<string, string> = {}): SafetensorsWriter {
+  static create(
+    path: string,
+    plan: PlannedTensor[],
+    metadata: Record<string, string> = {},
+  ): SafetensorsWriter {
     const header: Record<string, unknown> = { __metadata__: { format: "pt", ...metadata } };
     let offset = 0;
     for (const t of plan) {
@@ -45,14 +49,18 @@ export class SafetensorsWriter {
   write(name: string, bytes: ArrayBufferView): void {
     const next = this.plan[this.#at++];
     if (next?.name !== name || next.bytes !== bytes.byteLength) {
-      throw new Error(`Cannot write ${name} (${bytes.byteLength} bytes): ${next?.name} (${next?.bytes} bytes) is next`);
+      throw new Error(
+        `Cannot write ${name} (${bytes.byteLength} bytes): ${next?.name} (${next?.bytes} bytes) is next`,
+      );
     }
     writeAll(this.file, new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   }
 
   /** Flushes to disk and gives the file its name. */
   finish(): void {
-    if (this.#at !== this.plan.length) throw new Error(`Cannot finish ${this.path}: ${this.plan[this.#at].name} is missing`);
+    if (this.#at !== this.plan.length) {
+      throw new Error(`Cannot finish ${this.path}: ${this.plan[this.#at].name} is missing`);
+    }
     this.file.syncSync();
     this.file.close();
     Deno.renameSync(this.#temporary, this.path);

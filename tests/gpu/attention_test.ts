@@ -1,15 +1,34 @@
-/** Attention over the paged cache and over whole segments, and the step that fills the cache. */
+/** Attention over the paged cache and over whole segments, in storage buffers and in textures. */
 import { assert } from "../support/assert.ts";
-import { attentionFull, attentionPaged, qkvRope } from "../../src/gpu/kernels.ts";
 import type { Runtime } from "../../src/gpu/pass.ts";
+import { attend, createKeyValues, type KvPrecision } from "../../src/model/attention.ts";
 import { fillAngles, interleavedMrope } from "../../src/model/rope.ts";
+import { segmentsOf } from "../../src/model/segments.ts";
+import { patchPlaces, rotaryAngles2d } from "../../src/model/vision_positions.ts";
 import * as reference from "../support/reference.ts";
 import { download, gpuTest, noise, random, upload, words } from "../support/gpu.ts";
 
 const BLOCK = 4;
 
-/** Runs qkv_rope and attention_paged for one sequence whose blocks lie scattered; compares with float64. */
-async function pagedCase(runtime: Runtime, heads: number, kvHeads: number, dim: number, length: number, half: boolean) {
+/** The same test with keys and values in storage buffers and in textures. */
+function bothPlaces(name: string, run: (runtime: Runtime) => Promise<void>): void {
+  for (const memory of ["buffer", "texture"] as const) {
+    gpuTest(`${name} (${memory})`, (runtime) => {
+      runtime.profile = { memory };
+      return run(runtime);
+    });
+  }
+}
+
+/** One causal sequence whose blocks lie scattered, with per-head norms and fractional positions. */
+async function pagedCase(
+  runtime: Runtime,
+  heads: number,
+  kvHeads: number,
+  dim: number,
+  length: number,
+  precision: KvPrecision,
+) {
   const width = (heads + 2 * kvHeads) * dim;
   const qkv = noise(length + dim, length * width);
   const [qNorm, kNorm] = [noise(1, dim), noise(2, dim)];
@@ -23,32 +42,26 @@ async function pagedCase(runtime: Runtime, heads: number, kvHeads: number, dim: 
   const place = Uint32Array.from({ length }, (_, t) => blocks[Math.floor(t / BLOCK)] * BLOCK + t % BLOCK);
   const extent = Uint32Array.from({ length: 2 * length }, (_, i) => i % 2 ? (i >> 1) + 1 : 3);
   const tables = Uint32Array.of(0, 0, 0, ...blocks);
-  const cacheWords = (count + 2) * BLOCK * kvHeads * dim / (half ? 2 : 1);
-  const cache = () => ({ ...words(runtime, new Uint32Array(cacheWords)) });
-  const [k, v] = [cache(), cache()];
-  const rows = upload(runtime, qkv, length, width);
+  const kv = createKeyValues(runtime, "test", (count + 2) * BLOCK, kvHeads, dim, precision);
   const out = runtime.memory.tensor("out", length, heads * dim);
-  const dims = { rows: length, heads, kv_heads: kvHeads, dim };
   const pass = runtime.begin("test");
-  pass.run(qkvRope, {
-    angles: words(runtime, angles),
-    q_norm: words(runtime, qNorm),
-    k_norm: words(runtime, kNorm),
-    place: words(runtime, place),
-    qkv: rows,
-    k_cache: k,
-    v_cache: v,
-  }, { ...dims, stride: rows.stride, eps: 1e-6 }, { HALF: half ? 1 : 0 });
-  pass.run(attentionPaged, {
-    q: rows,
-    k_cache: k,
-    v_cache: v,
-    extent: words(runtime, extent),
-    tables: words(runtime, tables),
+  attend(
+    pass,
+    {
+      qkv: upload(runtime, qkv, length, width),
+      heads,
+      kvHeads,
+      dim,
+      norms: { q: upload(runtime, qNorm, 1, dim), k: upload(runtime, kNorm, 1, dim), eps: 1e-6 },
+      angles: words(runtime, angles),
+      place: words(runtime, place),
+      extent: words(runtime, extent),
+      tables: words(runtime, tables),
+      block: BLOCK,
+    },
+    kv,
     out,
-  }, { ...dims, q_stride: rows.stride, out_stride: out.stride, block: BLOCK, scale: 1 / Math.sqrt(dim) }, {
-    HALF: half ? 1 : 0,
-  });
+  );
   pass.submit();
 
   const turned = Float64Array.from(qkv);
@@ -77,51 +90,80 @@ async function pagedCase(runtime: Runtime, heads: number, kvHeads: number, dim: 
   return reference.nmse(await download(runtime, out), want);
 }
 
-gpuTest("qkv_rope and attention_paged: grouped heads, scattered blocks, one to many keys", async (runtime) => {
-  for (const [heads, kvHeads, dim, length] of [[4, 2, 128, 1], [4, 2, 128, 37], [6, 3, 64, 70], [5, 1, 72, 33]]) {
-    const error = await pagedCase(runtime, heads, kvHeads, dim, length, false);
+bothPlaces("attention over the cache: grouped heads, scattered blocks, one to many keys", async (runtime) => {
+  for (
+    const [heads, kvHeads, dim, length] of [[4, 2, 128, 1], [4, 2, 128, 37], [6, 3, 64, 70], [5, 1, 72, 33]]
+  ) {
+    const error = await pagedCase(runtime, heads, kvHeads, dim, length, "f32");
     assert(error < 1e-11, `[${heads}, ${kvHeads}, ${dim}, ${length}]: NMSE ${error}`);
   }
 });
 
-gpuTest("attention over a cache in half precision", async (runtime) => {
-  const error = await pagedCase(runtime, 4, 2, 128, 50, true);
-  assert(error > 1e-10 && error < 1e-6, `NMSE ${error}`);
+bothPlaces("attention over a cache in half precision", async (runtime) => {
+  for (const dim of [128, 64, 16]) {
+    const error = await pagedCase(runtime, 4, 2, dim, 50, "f16");
+    assert(error > 1e-10 && error < 1e-6, `NMSE ${error}`);
+  }
 });
 
-gpuTest("attention_full: segments of one to many rows, head_dim 72", async (runtime) => {
-  const [heads, dim] = [3, 72];
-  const ends = [1, 34, 36, 101];
-  const rows = 101;
-  const width = heads * dim;
-  const qkv = noise(11, rows * 3 * width);
-  const segment = new Uint32Array(rows * 2);
-  let first = 0;
-  for (const end of ends) {
-    for (let r = first; r < end; r++) segment.set([first, end], 2 * r);
-    first = end;
-  }
-  const out = runtime.memory.tensor("out", rows, width);
-  const input = upload(runtime, qkv, rows, 3 * width);
-  const pass = runtime.begin("test");
-  pass.run(attentionFull, { qkv: input, segment: words(runtime, segment), out }, {
-    rows,
-    heads,
-    dim,
-    stride: input.stride,
-    out_stride: out.stride,
-    scale: 1 / Math.sqrt(dim),
-  });
-  pass.submit();
-  const want = new Float64Array(rows * width);
-  for (let r = 0; r < rows; r++) {
-    for (let h = 0; h < heads; h++) {
-      const q = qkv.subarray(r * 3 * width + h * dim, r * 3 * width + (h + 1) * dim);
-      const key = (t: number, i: number) => qkv[t * 3 * width + width + h * dim + i];
-      const value = (t: number, i: number) => qkv[t * 3 * width + 2 * width + h * dim + i];
-      want.set(reference.attend(q, dim, segment[2 * r], segment[2 * r + 1], key, value), r * width + h * dim);
+bothPlaces(
+  "attention within segments: odd sizes, head_dim 72 with 2-D rotary, and without",
+  async (runtime) => {
+    for (
+      const [heads, dim, rows, size, turned] of [
+        [3, 72, 96, 48, 1],
+        [2, 64, 101, 37, 0],
+        [2, 80, 24, 24, 1],
+        [1, 8, 1, 1, 0],
+      ]
+    ) {
+      const width = heads * dim;
+      const qkv = noise(rows, rows * 3 * width);
+      const grid = rows === 96 ? [2, 6, 8] : [1, 4, 6];
+      const angles = turned ? rotaryAngles2d(patchPlaces(grid, 2), dim) : null;
+      const segments = segmentsOf(runtime, rows, size);
+      const kv = createKeyValues(runtime, "test", rows, heads, dim, "f32");
+      const out = runtime.memory.tensor("out", rows, width);
+      const pass = runtime.begin("test");
+      attend(
+        pass,
+        {
+          qkv: upload(runtime, qkv, rows, 3 * width),
+          heads,
+          kvHeads: heads,
+          dim,
+          norms: null,
+          angles: angles && words(runtime, angles),
+          ...segments,
+        },
+        kv,
+        out,
+      );
+      pass.submit();
+      const x = Float64Array.from(qkv);
+      for (let r = 0; angles && r < rows; r++) {
+        for (let h = 0; h < 2 * heads; h++) {
+          for (let i = 0; i < dim / 2; i++) {
+            const [c, s] = [angles[r * dim + 2 * i], angles[r * dim + 2 * i + 1]];
+            const at = r * 3 * width + h * dim + i;
+            x[at] = qkv[at] * c - qkv[at + dim / 2] * s;
+            x[at + dim / 2] = qkv[at + dim / 2] * c + qkv[at] * s;
+          }
+        }
+      }
+      const want = new Float64Array(rows * width);
+      for (let r = 0; r < rows; r++) {
+        const first = Math.floor(r / size) * size;
+        for (let h = 0; h < heads; h++) {
+          const q = x.subarray(r * 3 * width + h * dim, r * 3 * width + (h + 1) * dim);
+          const key = (t: number, i: number) => x[t * 3 * width + width + h * dim + i];
+          const value = (t: number, i: number) => x[t * 3 * width + 2 * width + h * dim + i];
+          const to = Math.min(rows, first + size);
+          want.set(reference.attend(q, dim, first, to, key, value), r * width + h * dim);
+        }
+      }
+      const error = reference.nmse(await download(runtime, out), want);
+      assert(error < 1e-11, `[${heads}, ${dim}, ${rows}]: NMSE ${error}`);
     }
-  }
-  const error = reference.nmse(await download(runtime, out), want);
-  assert(error < 1e-11, `NMSE ${error}`);
-});
+  },
+);

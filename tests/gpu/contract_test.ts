@@ -65,7 +65,10 @@ gpuTest("pass: unknown override, bad shape value, over-large binding, lost devic
   const limit = runtime.gpu.limits.storageBinding;
   runtime.gpu.limits.storageBinding = 16;
   const wide = words(runtime, new Float32Array(8));
-  await assertThrows(() => pass.run(good, { x: wide, out }, { n: 8, eps: 1 }), /x spans 32 bytes, the adapter binds 16/);
+  await assertThrows(
+    () => pass.run(good, { x: wide, out }, { n: 8, eps: 1 }),
+    /x spans 32 bytes, the adapter binds 16/,
+  );
   runtime.gpu.limits.storageBinding = limit;
   pass.run(good, { x, out }, { n: 8, eps: 1 });
   runtime.gpu.device.destroy();

@@ -5,19 +5,47 @@ import { convert } from "../../src/weights/convert.ts";
 import { Checkpoint } from "../../src/model/checkpoint.ts";
 import { floatRows } from "../../src/model/linear.ts";
 import * as reference from "../support/reference.ts";
-import { download, gpuTest, noise, roundTo, type StoredDtype, upload, withCheckpoint } from "../support/gpu.ts";
+import type { Runtime } from "../../src/gpu/pass.ts";
+import {
+  download,
+  gpuTest,
+  noise,
+  roundTo,
+  type StoredDtype,
+  upload,
+  withCheckpoint,
+} from "../support/gpu.ts";
 
 const TIGHT = 1e-11;
 
+/** The same test with weights in storage buffers and as texels. */
+function bothPlaces(name: string, run: (runtime: Runtime) => Promise<void>): void {
+  for (const memory of ["buffer", "texture"] as const) {
+    gpuTest(`${name} (${memory})`, (runtime) => {
+      runtime.profile = { memory };
+      return run(runtime);
+    });
+  }
+}
+
 /** [rows, n, k]: one row, odd rows, an empty tail, widths that are no multiple of 32, MLP 4304. */
-const SHAPES: [number, number, number][] = [[1, 8, 8], [1, 864, 288], [3, 77, 72], [4, 1072, 288], [17, 288, 1072], [
-  9,
-  40,
-  4304,
-], [5, 4304, 40]];
+const SHAPES: [number, number, number][] = [
+  [1, 8, 8],
+  [1, 864, 288],
+  [3, 77, 72],
+  [4, 1072, 288],
+  [17, 288, 1072],
+  [
+    9,
+    40,
+    4304,
+  ],
+  [5, 4304, 40],
+  [20, 24, 1152],
+];
 
 for (const dtype of ["F32", "F16", "BF16"] as StoredDtype[]) {
-  gpuTest(`linear: ${dtype} weights`, async (runtime) => {
+  bothPlaces(`linear: ${dtype} weights`, async (runtime) => {
     for (const [m, n, k] of SHAPES) {
       const w = roundTo(dtype, noise(n * 7 + k, n * k, 0.2));
       const bias = roundTo(dtype, noise(n, n));
@@ -44,14 +72,20 @@ for (const dtype of ["F32", "F16", "BF16"] as StoredDtype[]) {
   });
 }
 
-gpuTest("linear: int4 weights as the converter writes them", async (runtime) => {
+bothPlaces("linear: int4 weights as the converter writes them", async (runtime) => {
   for (const [m, n, k] of SHAPES) {
     const w = noise(n + k, n * k, 0.2);
     const x = noise(m + k, m * k);
     await withCheckpoint({ "l.weight": { dtype: "F32", shape: [n, k], data: w } }, async (_, folder) => {
       await convert(folder, `${folder}/int4`);
       const checkpoint = Checkpoint.open(`${folder}/int4`);
-      const spec = { name: "l", k, sources: [{ name: "l.weight", n }], bias: null, precision: "f32" as const };
+      const spec = {
+        name: "l",
+        k,
+        sources: [{ name: "l.weight", n }],
+        bias: null,
+        precision: "f32" as const,
+      };
       const layer = loadLinear(runtime, checkpoint, spec);
       assertEquals(layer.format, "int4");
       const rounded = floatRows(checkpoint, { name: "l.weight", n }, 0, n, k);
@@ -68,7 +102,7 @@ gpuTest("linear: int4 weights as the converter writes them", async (runtime) => 
   }
 });
 
-gpuTest("linear: activations, residual, zero padding", async (runtime) => {
+bothPlaces("linear: activations, residual, zero padding", async (runtime) => {
   const [m, n, k] = [5, 76, 40];
   const w = noise(1, n * k, 0.4);
   const x = noise(2, m * k);
@@ -89,7 +123,9 @@ gpuTest("linear: activations, residual, zero padding", async (runtime) => {
           const pass = runtime.begin("test");
           linear(pass, layer, upload(runtime, x.subarray(0, rows * k), rows, k), out, { act, add });
           pass.submit();
-          const want = plain.slice(0, rows * n).map((v, i) => reference.activations[act](v) + (add ? start[i] : 0));
+          const want = plain.slice(0, rows * n).map((v, i) =>
+            reference.activations[act](v) + (add ? start[i] : 0)
+          );
           const error = reference.nmse(await download(runtime, out), want);
           assert(error < 1e-10, `${act} add ${add} rows ${rows}: NMSE ${error}`);
           const padded = await download(runtime, { ...out, cols: out.stride });
@@ -102,7 +138,7 @@ gpuTest("linear: activations, residual, zero padding", async (runtime) => {
   });
 });
 
-gpuTest("linear: gate and up interleaved (SwiGLU)", async (runtime) => {
+bothPlaces("linear: gate and up interleaved (SwiGLU)", async (runtime) => {
   const [inner, k] = [72, 40];
   const gate = noise(4, inner * k, 0.5);
   const up = noise(5, inner * k, 0.5);

@@ -1,8 +1,8 @@
-/** Kernels that work row by row: norms, gathers, positions, rotary, convolution patches. */
+/** Kernels that work row by row: norms, gathers, positions, convolution patches. */
 import { assert, assertEquals } from "../support/assert.ts";
-import { convPatches, positionBilinear, ropeRows } from "../../src/gpu/kernels.ts";
+import { convPatches, positionBilinear } from "../../src/gpu/kernels.ts";
 import { gather, norm } from "../../src/model/blocks.ts";
-import { bilinearCorners, patchPlaces, rotaryAngles2d } from "../../src/model/vision_positions.ts";
+import { bilinearCorners, patchPlaces } from "../../src/model/vision_positions.ts";
 import * as reference from "../support/reference.ts";
 import { download, gpuTest, noise, upload, words } from "../support/gpu.ts";
 
@@ -24,7 +24,10 @@ gpuTest("rmsnorm and layernorm: widths from 1 to 4304, values near eps", async (
       norm(pass, { weight: w, bias: b, eps }, input, layer);
       pass.submit();
       const e1 = reference.nmse(await download(runtime, rms), reference.rmsnorm(x, weight, rows, cols, eps));
-      const e2 = reference.nmse(await download(runtime, layer), reference.layernorm(x, weight, bias, rows, cols, eps));
+      const e2 = reference.nmse(
+        await download(runtime, layer),
+        reference.layernorm(x, weight, bias, rows, cols, eps),
+      );
       assert(e1 < 1e-12, `rmsnorm [${rows}, ${cols}]: ${e1}`);
       assert(e2 < 1e-11, `layernorm [${rows}, ${cols}]: ${e2}`);
     }
@@ -52,7 +55,9 @@ gpuTest("gather_rows: left-alone rows, adding, a table", async (runtime) => {
         const r = Math.floor(i / cols);
         if (index[r] === 0xffffffff) return v;
         const c = i % cols;
-        return Math.fround(Math.fround(x[index[r] * cols + c] + (withTable ? table[other[r] * cols + c] : 0)) + (add ? v : 0));
+        return Math.fround(
+          Math.fround(x[index[r] * cols + c] + (withTable ? table[other[r] * cols + c] : 0)) + (add ? v : 0),
+        );
       });
       assert(reference.nmse(await download(runtime, out), want) < 1e-14, `add ${add}, table ${withTable}`);
     }
@@ -89,39 +94,6 @@ gpuTest("position_bilinear: a grid that is no square, more frames than one", asy
     }
   }
   assert(reference.nmse(await download(runtime, out), want) < 1e-11);
-});
-
-gpuTest("rope_rows: head_dim 72 and 80, q and k turned, v left alone", async (runtime) => {
-  for (const [heads, dim] of [[2, 72], [3, 80], [1, 16]]) {
-    const grid = [1, 4, 6];
-    const rows = 24;
-    const x = noise(dim, rows * 3 * heads * dim);
-    const places = patchPlaces(grid, 2);
-    const out = upload(runtime, x, rows, 3 * heads * dim);
-    const pass = runtime.begin("test");
-    pass.run(ropeRows, { angles: words(runtime, rotaryAngles2d(places, dim)), qkv: out }, {
-      rows,
-      heads,
-      dim,
-      stride: out.stride,
-    });
-    pass.submit();
-    const want = Float64Array.from(x);
-    const quarter = dim / 4;
-    for (let r = 0; r < rows; r++) {
-      for (let h = 0; h < 2 * heads; h++) {
-        for (let i = 0; i < dim / 2; i++) {
-          const place = places[2 * r + (i < quarter ? 0 : 1)];
-          const angle = place * 10000 ** (-(i % quarter) / quarter);
-          const at = r * 3 * heads * dim + h * dim + i;
-          const [a, b] = [x[at], x[at + dim / 2]];
-          want[at] = a * Math.cos(angle) - b * Math.sin(angle);
-          want[at + dim / 2] = b * Math.cos(angle) + a * Math.sin(angle);
-        }
-      }
-    }
-    assert(reference.nmse(await download(runtime, out), want) < 1e-11, `dim ${dim}`);
-  }
 });
 
 gpuTest("conv_patches: odd sizes, a zero-padded last chunk", async (runtime) => {

@@ -48,7 +48,13 @@ export function upload(runtime: Runtime, data: Float32Array, rows: number, cols:
 
 /** Raw 32-bit words as a one-row tensor. */
 export function words(runtime: Runtime, data: Uint32Array | Float32Array): Tensor {
-  return { buf: runtime.memory.upload("words", data), offset: 0, rows: 1, cols: data.length, stride: data.length };
+  return {
+    buf: runtime.memory.upload("words", data),
+    offset: 0,
+    rows: 1,
+    cols: data.length,
+    stride: data.length,
+  };
 }
 
 export async function download(runtime: Runtime, t: Tensor): Promise<Float32Array> {

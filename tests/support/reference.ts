@@ -29,7 +29,14 @@ export const activations: Record<string, (v: number) => number> = {
 };
 
 /** x [m, k] · wᵀ [n, k] + bias [n]. */
-export function linear(x: Float32Array, w: Float32Array, bias: Float32Array | null, m: number, n: number, k: number) {
+export function linear(
+  x: Float32Array,
+  w: Float32Array,
+  bias: Float32Array | null,
+  m: number,
+  n: number,
+  k: number,
+) {
   const out = new Float64Array(m * n);
   for (let r = 0; r < m; r++) {
     for (let c = 0; c < n; c++) {
@@ -65,7 +72,9 @@ export function layernorm(
     const row = x.subarray(r * cols, (r + 1) * cols);
     const mean = row.reduce((a, b) => a + b, 0) / cols;
     const variance = row.reduce((a, b) => a + (b - mean) ** 2, 0) / cols;
-    for (let i = 0; i < cols; i++) out[r * cols + i] = (row[i] - mean) / Math.sqrt(variance + eps) * weight[i] + bias[i];
+    for (let i = 0; i < cols; i++) {
+      out[r * cols + i] = (row[i] - mean) / Math.sqrt(variance + eps) * weight[i] + bias[i];
+    }
   }
   return out;
 }

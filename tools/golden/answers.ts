@@ -17,23 +17,39 @@ interface Answer {
 /** Runs every answer of a folder; one result each. */
 export async function runAnswers(dir: string, options: GoldenOptions, media: Media): Promise<CaseResult[]> {
   const answers: Answer[] = JSON.parse(Deno.readTextFileSync(`${dir}/samples/answers.json`));
-  if (!Array.isArray(answers) || !answers.length) throw new Error(`Cannot run ${dir}: samples/answers.json is empty`);
+  if (!Array.isArray(answers) || !answers.length) {
+    throw new Error(`Cannot run ${dir}: samples/answers.json is empty`);
+  }
   const { prompt } = await loadPrompt(dir, media);
-  const model = await loadModel(dir, { precision: options.dtype, kvPrecision: options.dtype, maxSequences: 1 });
+  const model = await loadModel(dir, {
+    precision: options.dtype,
+    kvPrecision: options.dtype,
+    maxSequences: 1,
+    profile: options.memory ? { memory: options.memory } : null,
+  });
   const results: CaseResult[] = [];
   try {
     for (const answer of answers) {
-      const result: CaseResult = { name: `${answer.file ?? "text"}: ${answer.question}`, lines: [], failures: [] };
-      const content: ChatPart[] = answer.file ? [await mediaPart(`${dir}/${answer.file}`, answer.kind, media)] : [];
+      const result: CaseResult = {
+        name: `${answer.file ?? "text"}: ${answer.question}`,
+        lines: [],
+        failures: [],
+      };
+      const content: ChatPart[] = answer.file
+        ? [await mediaPart(`${dir}/${answer.file}`, answer.kind, media)]
+        : [];
       content.push({ type: "text", text: answer.question });
       const messages: ChatMessage[] = [{ role: "user", content }];
       const built = await prompt.build(messages, { tools: [], effort: null, tokenization: "official" });
-      const same = built.ids.length === answer.prompt_ids.length && built.ids.every((id, i) => id === answer.prompt_ids[i]);
+      const same = built.ids.length === answer.prompt_ids.length &&
+        built.ids.every((id, i) => id === answer.prompt_ids[i]);
       if (!same) result.failures.push(`prompt ids: [${built.ids}], expected [${answer.prompt_ids}]`);
       const ids = await greedy(model, built, answer.answer_ids.length);
       const differs = answer.answer_ids.findIndex((id, i) => id !== ids[i]);
       result.lines.push(`${answer.answer_ids.length} ids, "${prompt.decode(ids)}"`);
-      if (differs >= 0) result.failures.push(`answer id ${differs}: ${ids[differs]}, expected ${answer.answer_ids[differs]}`);
+      if (differs >= 0) {
+        result.failures.push(`answer id ${differs}: ${ids[differs]}, expected ${answer.answer_ids[differs]}`);
+      }
       results.push(result);
     }
   } finally {
@@ -45,7 +61,9 @@ export async function runAnswers(dir: string, options: GoldenOptions, media: Med
 async function mediaPart(path: string, kind: Answer["kind"], media: Media): Promise<ChatPart> {
   const bytes = Deno.readFileSync(path);
   if (kind === "image") return { type: "image", image: await media.decodeImage(bytes) };
-  if (kind === "audio" || /\.(wav|mp3|flac|ogg)$/.test(path)) return { type: "audio", audio: await media.decodeAudio(bytes) };
+  if (kind === "audio" || /\.(wav|mp3|flac|ogg)$/.test(path)) {
+    return { type: "audio", audio: await media.decodeAudio(bytes) };
+  }
   throw new Error(`Cannot run ${path}: kind ${kind}`);
 }
 

@@ -1,5 +1,5 @@
 /**
- * `deno task golden DIR… [--dtype f32|f16] [--case NAME] [--tokenization official]`: runs fixture folders on the GPU
+ * `deno task golden DIR… [--dtype f32|f16] [--case NAME] [--memory buffer|texture] [--tokenization official]`: runs fixture folders on the GPU
  * path, prints each case's figures and closes with `N passed, N failed`; exit 1 on any failure, also on a folder that
  * it does not understand.
  * A DIR is a case (it holds case.json), a checkpoint with samples/answers.json, or a folder of such.
@@ -57,7 +57,11 @@ export async function runFolder(dir: string, options: GoldenOptions, media: Medi
     if (isFile(`${dir}/samples/answers.json`)) return await runAnswers(dir, options, media);
     throw new Error("it holds neither case.json nor samples/answers.json");
   } catch (error) {
-    return [{ name: dir, lines: [], failures: [`Cannot run ${dir}: ${error instanceof Error ? error.message : error}`] }];
+    return [{
+      name: dir,
+      lines: [],
+      failures: [`Cannot run ${dir}: ${error instanceof Error ? error.message : error}`],
+    }];
   }
 }
 
@@ -67,18 +71,25 @@ async function main(): Promise<number> {
       dtype: { type: "string", default: "f32" },
       case: { type: "string", multiple: true },
       tokenization: { type: "string", default: "official" },
+      memory: { type: "string" },
     },
     allowPositionals: true,
   });
-  const { dtype, tokenization } = values;
-  if (!positionals.length || (dtype !== "f32" && dtype !== "f16") || tokenization !== "official") {
-    console.error("usage: deno task golden DIR… [--dtype f32|f16] [--case NAME]… [--tokenization official]");
+  const { dtype, tokenization, memory } = values;
+  const known = (dtype === "f32" || dtype === "f16") && tokenization === "official" &&
+    (memory === undefined || memory === "buffer" || memory === "texture");
+  if (!positionals.length || !known) {
+    console.error(
+      "usage: deno task golden DIR… [--dtype f32|f16] [--case NAME]… [--memory buffer|texture] [--tokenization official]",
+    );
     return 2;
   }
   const code = await setUp({ level: "run", fakeEngine: false });
   if (code !== 0) return code;
   for (const [key, value] of Object.entries(runtimeDir())) Deno.env.set(key, value);
-  if (Deno.build.os === "linux" && !Deno.env.get("DENO_WEBGPU_BACKEND")) Deno.env.set("DENO_WEBGPU_BACKEND", "vulkan");
+  if (Deno.build.os === "linux" && !Deno.env.get("DENO_WEBGPU_BACKEND")) {
+    Deno.env.set("DENO_WEBGPU_BACKEND", "vulkan");
+  }
   let passed = 0;
   let failed = 0;
   const report = (result: CaseResult): void => {
@@ -100,10 +111,14 @@ async function main(): Promise<number> {
     const wanted = values.case ?? [];
     const chosen = folders.filter((f) => !wanted.length || wanted.includes(f.split("/").at(-1)!));
     if (!chosen.length) {
-      report({ name: dir, lines: [], failures: [`Cannot run ${dir}: it holds no ${wanted.length ? "such " : ""}case`] });
+      report({
+        name: dir,
+        lines: [],
+        failures: [`Cannot run ${dir}: it holds no ${wanted.length ? "such " : ""}case`],
+      });
     }
     for (const folder of chosen) {
-      for (const result of await runFolder(folder, { dtype }, media)) report(result);
+      for (const result of await runFolder(folder, { dtype, memory }, media)) report(result);
     }
   }
   console.log(`\n${passed} passed, ${failed} failed`);

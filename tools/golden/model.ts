@@ -4,6 +4,7 @@ import { readValley3Config } from "../../src/families/valley3/config.ts";
 import { Valley3Model } from "../../src/families/valley3/model.ts";
 import { openGpu } from "../../src/gpu/device.ts";
 import { readTensors, Runtime } from "../../src/gpu/pass.ts";
+import { measureProfile } from "../../src/gpu/profile.ts";
 import { SafetensorsFile, toFloat32 } from "../../src/gpu/safetensors.ts";
 import type { Tensor } from "../../src/gpu/tensor.ts";
 import { audioTokens } from "../../src/model/audio_aut.ts";
@@ -66,7 +67,13 @@ function readInputs(file: SafetensorsFile, config: ReturnType<typeof readValley3
       for (let b = 0; b < bins; b++) {
         data.set(mel.data.subarray((i * bins + b) * frames, (i * bins + b) * frames + valid), b * valid);
       }
-      media.push({ kind: "audio", digest: `audio${i}`, tokens: audioTokens(valid), data, shape: [bins, valid] });
+      media.push({
+        kind: "audio",
+        digest: `audio${i}`,
+        tokens: audioTokens(valid),
+        data,
+        shape: [bins, valid],
+      });
       audios.push(audioTokens(valid));
     }
   }
@@ -116,6 +123,7 @@ export async function runModelCase(dir: string, options: GoldenOptions): Promise
   const result: CaseResult = { name: spec.case, lines: [], failures: [] };
   const tolerance = options.dtype === "f32" ? 1e-9 : spec.case === "tiny-activations" ? 1e-3 : 1e-4;
   const runtime = new Runtime(await openGpu());
+  runtime.profile = options.memory ? { memory: options.memory } : await measureProfile(runtime);
   const checkpoint = Checkpoint.open(folder);
   try {
     const input = readInputs(inputs, config);
@@ -204,14 +212,22 @@ function concat(parts: Float32Array[]): Float32Array {
   return out;
 }
 
-function compare(result: CaseResult, name: string, got: Float32Array, want: Float32Array, tolerance: number): void {
+function compare(
+  result: CaseResult,
+  name: string,
+  got: Float32Array,
+  want: Float32Array,
+  tolerance: number,
+): void {
   if (got.length !== want.length) {
     result.failures.push(`${name}: ${got.length} values, expected ${want.length}`);
     return;
   }
   const error = nmse(got, want);
   result.lines.push(`${name.padEnd(24)} NMSE ${error.toExponential(2)}`);
-  if (!(error < tolerance)) result.failures.push(`${name}: NMSE ${error.toExponential(2)}, allowed ${tolerance}`);
+  if (!(error < tolerance)) {
+    result.failures.push(`${name}: NMSE ${error.toExponential(2)}, allowed ${tolerance}`);
+  }
 }
 
 function comparePositions(expected: SafetensorsFile, input: Inputs, result: CaseResult): void {
@@ -219,8 +235,9 @@ function comparePositions(expected: SafetensorsFile, input: Inputs, result: Case
     const want = values(expected, "position_ids").data;
     const bad = want.findIndex((v, i) => v !== input.positions[i]);
     if (want.length !== input.positions.length) result.failures.push("position_ids: other length");
-    else if (bad >= 0) result.failures.push(`position_ids[${bad}]: ${input.positions[bad]}, expected ${want[bad]}`);
-    else result.lines.push("position_ids             exact");
+    else if (bad >= 0) {
+      result.failures.push(`position_ids[${bad}]: ${input.positions[bad]}, expected ${want[bad]}`);
+    } else result.lines.push("position_ids             exact");
   }
   if (expected.tensors.has("rope_delta")) {
     const want = values(expected, "rope_delta").data[0];
@@ -235,7 +252,9 @@ function compareGreedy(expected: SafetensorsFile, ids: number[], result: CaseRes
   const differs = ids.findIndex((id, i) => id !== want[i]);
   const close = [...want].findIndex((_, i) => top[8 * i] - top[8 * i + 1] < 0.02);
   const upTo = close < 0 ? want.length : close;
-  result.lines.push(`greedy ids               ${differs < 0 ? "all equal" : `first differing at ${differs}`}`);
+  result.lines.push(
+    `greedy ids               ${differs < 0 ? "all equal" : `first differing at ${differs}`}`,
+  );
   if (ids.length < want.length) result.failures.push(`greedy: ${ids.length} ids, expected ${want.length}`);
   if (differs >= 0 && differs < upTo) {
     result.failures.push(`greedy id ${differs}: ${ids[differs]}, expected ${want[differs]}`);

@@ -8,6 +8,8 @@ export interface CaseResult {
 
 export interface GoldenOptions {
   dtype: "f32" | "f16";
+  /** Forces where weights lie; absent: as measured on the device. */
+  memory?: "buffer" | "texture";
 }
 
 /** Squared error over squared norm. */

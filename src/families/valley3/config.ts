@@ -36,13 +36,17 @@ class Reader {
 
   object(key: string): Reader {
     const value = this.json[key];
-    if (typeof value !== "object" || value === null) throw new Error(`Cannot read config.json: ${this.path}${key} is missing`);
+    if (typeof value !== "object" || value === null) {
+      throw new Error(`Cannot read config.json: ${this.path}${key} is missing`);
+    }
     return new Reader(value as Json, `${this.path}${key}.`);
   }
 
   number(key: string, fallback?: number): number {
     const value = this.json[key] ?? fallback;
-    if (typeof value !== "number") throw new Error(`Cannot read config.json: ${this.path}${key} is not a number`);
+    if (typeof value !== "number") {
+      throw new Error(`Cannot read config.json: ${this.path}${key} is not a number`);
+    }
     return value;
   }
 
@@ -58,13 +62,16 @@ class Reader {
   only(key: string, allowed: unknown[]): void {
     const value = this.json[key];
     if (value !== undefined && value !== null && !allowed.includes(value)) {
-      throw new Error(`Cannot serve this checkpoint: ${this.path}${key} is ${JSON.stringify(value)}, known: ${allowed}`);
+      throw new Error(
+        `Cannot serve this checkpoint: ${this.path}${key} is ${JSON.stringify(value)}, known: ${allowed}`,
+      );
     }
   }
 }
 
 export const isValley3 = (config: Json): boolean =>
-  config.model_type === "valley_omni" || (config.architectures as string[] | undefined)?.[0]?.startsWith("ValleyOmni") === true;
+  config.model_type === "valley_omni" ||
+  (config.architectures as string[] | undefined)?.[0]?.startsWith("ValleyOmni") === true;
 
 /** @throws Error naming the key that is missing, malformed or not supported. */
 export function readValley3Config(json: Json): Valley3Config {
@@ -79,8 +86,14 @@ export function readValley3Config(json: Json): Valley3Config {
   a.only("scale_embedding", [false]);
   root.only("audio_encoder_type", ["qwen3_omni_moe"]);
   root.only("apply_audio_downsample", [false]);
-  const rope = t.get("rope_parameters") ? t.object("rope_parameters") : t.get("rope_scaling") ? t.object("rope_scaling") : null;
-  if (!rope) throw new Error("Cannot read config.json: text_config has neither rope_parameters nor rope_scaling");
+  const rope = t.get("rope_parameters")
+    ? t.object("rope_parameters")
+    : t.get("rope_scaling")
+    ? t.object("rope_scaling")
+    : null;
+  if (!rope) {
+    throw new Error("Cannot read config.json: text_config has neither rope_parameters nor rope_scaling");
+  }
   rope.only("rope_type", ["default", "mrope"]);
   rope.only("mrope_interleaved", [true]);
   const heads = t.number("num_attention_heads");

@@ -82,7 +82,9 @@ export class Valley3Model implements Model {
       work,
     );
     const left = checkpoint.unused(IGNORED);
-    if (left.length) throw new Error(`Cannot load ${checkpoint.folder}: unknown tensor ${left[0]} (${left.length} in all)`);
+    if (left.length) {
+      throw new Error(`Cannot load ${checkpoint.folder}: unknown tensor ${left[0]} (${left.length} in all)`);
+    }
     const store = runtime.memory.tensor("media store", options.mediaRows, config.text.hidden);
     const taps = config.vision.deepstack.map((_, k) =>
       runtime.memory.tensor(`deepstack store ${k}`, options.mediaRows, config.text.hidden)

@@ -1,0 +1,48 @@
+/** Attention within segments (a frame, a sound): scratch keys and values, and the row data that says who sees whom. */
+import type { Runtime } from "../gpu/pass.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import { createKeyValues, freeKeyValues, type KeyValues } from "./attention.ts";
+import { hostTensor } from "./blocks.ts";
+
+export interface Segments {
+  place: Tensor;
+  extent: Tensor;
+  tables: Tensor;
+  /** Places are rows: blocks of one. */
+  block: 1;
+}
+
+/** Rows [0, rows) in segments of `size` (the last may be shorter); the caller frees place and extent. */
+export function segmentsOf(runtime: Runtime, rows: number, size: number): Segments {
+  const extent = new Uint32Array(rows * 2);
+  for (let r = 0; r < rows; r++) {
+    const first = Math.floor(r / size) * size;
+    extent[2 * r] = first;
+    extent[2 * r + 1] = Math.min(rows, first + size) - first;
+  }
+  const place = hostTensor(runtime, "segment places", Uint32Array.from({ length: rows }, (_, i) => i));
+  return { place, extent: hostTensor(runtime, "segments", extent), tables: place, block: 1 };
+}
+
+/** Scratch for one encoder, grown to the largest medium seen. Call `get` outside a recorded pass. */
+export class ScratchKeyValues {
+  #kv: KeyValues | null = null;
+  #places = 0;
+
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly label: string,
+    private readonly heads: number,
+    private readonly dim: number,
+  ) {}
+
+  get(rows: number): KeyValues {
+    if (!this.#kv || this.#places < rows) {
+      if (this.#kv) freeKeyValues(this.runtime, this.#kv);
+      this.runtime.forgetGroups();
+      this.#places = Math.max(64, 2 ** Math.ceil(Math.log2(rows)));
+      this.#kv = createKeyValues(this.runtime, this.label, this.#places, this.heads, this.dim, "f32");
+    }
+    return this.#kv;
+  }
+}

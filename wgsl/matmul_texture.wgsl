@@ -1,0 +1,206 @@
+// out[m, n] (+)= act(bias[n] + Σ_k x[m, k] · w[n, k]): one thread, 8 rows m × 2 quads n; weights unpacked once a tile.
+// As matmul.wgsl, reading x through a uniform window and weights as texels: CPU drivers load those ten times faster.
+// WEIGHTS: quads of 4 output rows. FORMAT 0 f32, 1 f16, 2 bf16: vec4u [quad, k / per] holds the same k (or pair
+// of k: low half first) of the 4 rows. FORMAT 3 int4: vec4u [quad, k / 8] holds 8 nibbles of each row (low nibbles
+// k … k+3, high nibbles k+4 … k+7); scales [quad, k / 32] holds f16 (scale, minimum) of each row: w = scale · q + min.
+struct Shape {
+  rows: u32, // M
+  quads: u32, // N / 4
+  words: u32, // K / 8
+  x_first: u32, // first row's place in the window, in vec4
+  x_stride: u32, // in vec4
+  out_first: u32, // first row of out
+  out_stride: u32, // in vec4
+  scales_at: u32, // texel where the scales begin
+}
+override WG: u32 = 8u;
+override FORMAT: u32 = 0u;
+override ACT: u32 = 0u; // 0 none, 1 gelu (erf), 2 gelu (tanh), 3 quick gelu, 4 silu, 5 relu
+override ADD: u32 = 0u; // 1: out += result (residual)
+override GLU: u32 = 0u; // 1: weight rows 2i, 2i + 1 are gate and up, out[i] = silu(gate) · up
+@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(1) var<uniform> x: array<vec4f, 4096>; // a window of some rows
+@group(0) @binding(2) var weight: texture_2d<u32>; // rgba32uint; scales follow the weights
+@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> out: array<vec4f>;
+
+fn texel(i: u32) -> vec4u {
+  return textureLoad(weight, vec2u(i & 8191u, i >> 13u), 0);
+}
+
+fn erf_of(z: f32) -> f32 { // Abramowitz and Stegun 7.1.26, |error| < 1.5e-7
+  let a = abs(z);
+  let t = 1.0 / (1.0 + 0.3275911 * a);
+  let p = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
+  return sign(z) * (1.0 - p * exp(-a * a));
+}
+
+fn activate1(v: f32) -> f32 {
+  switch ACT {
+    case 1u: { return 0.5 * v * (1.0 + erf_of(v * 0.70710678118654752)); }
+    case 2u: { // the built-in tanh is too coarse: 1 − 2 / (exp(2u) + 1)
+      let u = clamp(0.7978845608028654 * (v + 0.044715 * v * v * v), -15.0, 15.0);
+      return v * (1.0 - 1.0 / (exp(2.0 * u) + 1.0));
+    }
+    case 3u: { return v / (1.0 + exp(-1.702 * v)); }
+    case 4u: { return v / (1.0 + exp(-v)); }
+    case 5u: { return max(v, 0.0); }
+    default: { return v; }
+  }
+}
+
+fn activate(v: vec4f) -> vec4f {
+  return vec4f(activate1(v.x), activate1(v.y), activate1(v.z), activate1(v.w));
+}
+
+// 8 consecutive k of one quad: w[i] = the 4 rows' weights at k = 8 · word + i.
+fn fetch(quad: u32, word: u32, w: ptr<function, array<vec4f, 8>>) {
+  switch FORMAT {
+    case 3u: {
+      let q = texel(quad * shape.words + word);
+      let s = texel(shape.scales_at + quad * ((shape.words + 3u) / 4u) + word / 4u);
+      let a = unpack2x16float(s.x);
+      let b = unpack2x16float(s.y);
+      let c = unpack2x16float(s.z);
+      let d = unpack2x16float(s.w);
+      let scale = vec4f(a.x, b.x, c.x, d.x);
+      let least = vec4f(a.y, b.y, c.y, d.y);
+      (*w)[0] = vec4f(vec4i(q & vec4u(15u))) * scale + least;
+      (*w)[1] = vec4f(vec4i((q >> vec4u(8u)) & vec4u(15u))) * scale + least;
+      (*w)[2] = vec4f(vec4i((q >> vec4u(16u)) & vec4u(15u))) * scale + least;
+      (*w)[3] = vec4f(vec4i((q >> vec4u(24u)) & vec4u(15u))) * scale + least;
+      (*w)[4] = vec4f(vec4i((q >> vec4u(4u)) & vec4u(15u))) * scale + least;
+      (*w)[5] = vec4f(vec4i((q >> vec4u(12u)) & vec4u(15u))) * scale + least;
+      (*w)[6] = vec4f(vec4i((q >> vec4u(20u)) & vec4u(15u))) * scale + least;
+      (*w)[7] = vec4f(vec4i(q >> vec4u(28u))) * scale + least;
+    }
+    case 0u: {
+      let at = (quad * shape.words + word) * 8u;
+      for (var i = 0u; i < 8u; i++) {
+        (*w)[i] = bitcast<vec4f>(texel(at + i));
+      }
+    }
+    case 1u: {
+      let at = (quad * shape.words + word) * 4u;
+      for (var i = 0u; i < 4u; i++) {
+        let q = texel(at + i);
+        let a = unpack2x16float(q.x);
+        let b = unpack2x16float(q.y);
+        let c = unpack2x16float(q.z);
+        let d = unpack2x16float(q.w);
+        (*w)[2u * i] = vec4f(a.x, b.x, c.x, d.x);
+        (*w)[2u * i + 1u] = vec4f(a.y, b.y, c.y, d.y);
+      }
+    }
+    default: {
+      let at = (quad * shape.words + word) * 4u;
+      for (var i = 0u; i < 4u; i++) {
+        let q = texel(at + i);
+        (*w)[2u * i] = bitcast<vec4f>(q << vec4u(16u));
+        (*w)[2u * i + 1u] = bitcast<vec4f>(q & vec4u(0xffff0000u));
+      }
+    }
+  }
+}
+
+fn store(m: u32, quad: u32, a: vec4f, b: vec4f) {
+  if (m >= shape.rows) {
+    return;
+  }
+  let at = (shape.out_first + m) * shape.out_stride;
+  if (GLU == 1u) {
+    let gate = vec4f(a.x, a.z, b.x, b.z);
+    out[at + quad / 2u] = gate / (1.0 + exp(-gate)) * vec4f(a.y, a.w, b.y, b.w);
+    return;
+  }
+  if (ADD == 1u) {
+    out[at + quad] += activate(a);
+    out[at + quad + 1u] += activate(b);
+  } else {
+    out[at + quad] = activate(a);
+    out[at + quad + 1u] = activate(b);
+  }
+}
+
+@compute @workgroup_size(WG)
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: vec3u) {
+  let quad = id.x * 2u;
+  if (quad >= shape.quads) {
+    return;
+  }
+  let m = group.y * 8u;
+  let last = shape.rows - 1u;
+  var at: array<u32, 8>;
+  for (var i = 0u; i < 8u; i++) {
+    at[i] = shape.x_first + min(m + i, last) * shape.x_stride;
+  }
+  let start_a = bias[quad];
+  let start_b = bias[quad + 1u];
+  var a0 = start_a; var a1 = start_a; var a2 = start_a; var a3 = start_a;
+  var a4 = start_a; var a5 = start_a; var a6 = start_a; var a7 = start_a;
+  var b0 = start_b; var b1 = start_b; var b2 = start_b; var b3 = start_b;
+  var b4 = start_b; var b5 = start_b; var b6 = start_b; var b7 = start_b;
+  var u: array<vec4f, 8>;
+  var v: array<vec4f, 8>;
+  for (var word = 0u; word < shape.words; word++) {
+    fetch(quad, word, &u);
+    fetch(quad + 1u, word, &v);
+    let k = 2u * word;
+    let p0 = x[at[0] + k];
+    let q0 = x[at[0] + k + 1u];
+    a0 += u[0] * p0.x + u[1] * p0.y + u[2] * p0.z + u[3] * p0.w;
+    b0 += v[0] * p0.x + v[1] * p0.y + v[2] * p0.z + v[3] * p0.w;
+    a0 += u[4] * q0.x + u[5] * q0.y + u[6] * q0.z + u[7] * q0.w;
+    b0 += v[4] * q0.x + v[5] * q0.y + v[6] * q0.z + v[7] * q0.w;
+    let p1 = x[at[1] + k];
+    let q1 = x[at[1] + k + 1u];
+    a1 += u[0] * p1.x + u[1] * p1.y + u[2] * p1.z + u[3] * p1.w;
+    b1 += v[0] * p1.x + v[1] * p1.y + v[2] * p1.z + v[3] * p1.w;
+    a1 += u[4] * q1.x + u[5] * q1.y + u[6] * q1.z + u[7] * q1.w;
+    b1 += v[4] * q1.x + v[5] * q1.y + v[6] * q1.z + v[7] * q1.w;
+    let p2 = x[at[2] + k];
+    let q2 = x[at[2] + k + 1u];
+    a2 += u[0] * p2.x + u[1] * p2.y + u[2] * p2.z + u[3] * p2.w;
+    b2 += v[0] * p2.x + v[1] * p2.y + v[2] * p2.z + v[3] * p2.w;
+    a2 += u[4] * q2.x + u[5] * q2.y + u[6] * q2.z + u[7] * q2.w;
+    b2 += v[4] * q2.x + v[5] * q2.y + v[6] * q2.z + v[7] * q2.w;
+    let p3 = x[at[3] + k];
+    let q3 = x[at[3] + k + 1u];
+    a3 += u[0] * p3.x + u[1] * p3.y + u[2] * p3.z + u[3] * p3.w;
+    b3 += v[0] * p3.x + v[1] * p3.y + v[2] * p3.z + v[3] * p3.w;
+    a3 += u[4] * q3.x + u[5] * q3.y + u[6] * q3.z + u[7] * q3.w;
+    b3 += v[4] * q3.x + v[5] * q3.y + v[6] * q3.z + v[7] * q3.w;
+    let p4 = x[at[4] + k];
+    let q4 = x[at[4] + k + 1u];
+    a4 += u[0] * p4.x + u[1] * p4.y + u[2] * p4.z + u[3] * p4.w;
+    b4 += v[0] * p4.x + v[1] * p4.y + v[2] * p4.z + v[3] * p4.w;
+    a4 += u[4] * q4.x + u[5] * q4.y + u[6] * q4.z + u[7] * q4.w;
+    b4 += v[4] * q4.x + v[5] * q4.y + v[6] * q4.z + v[7] * q4.w;
+    let p5 = x[at[5] + k];
+    let q5 = x[at[5] + k + 1u];
+    a5 += u[0] * p5.x + u[1] * p5.y + u[2] * p5.z + u[3] * p5.w;
+    b5 += v[0] * p5.x + v[1] * p5.y + v[2] * p5.z + v[3] * p5.w;
+    a5 += u[4] * q5.x + u[5] * q5.y + u[6] * q5.z + u[7] * q5.w;
+    b5 += v[4] * q5.x + v[5] * q5.y + v[6] * q5.z + v[7] * q5.w;
+    let p6 = x[at[6] + k];
+    let q6 = x[at[6] + k + 1u];
+    a6 += u[0] * p6.x + u[1] * p6.y + u[2] * p6.z + u[3] * p6.w;
+    b6 += v[0] * p6.x + v[1] * p6.y + v[2] * p6.z + v[3] * p6.w;
+    a6 += u[4] * q6.x + u[5] * q6.y + u[6] * q6.z + u[7] * q6.w;
+    b6 += v[4] * q6.x + v[5] * q6.y + v[6] * q6.z + v[7] * q6.w;
+    let p7 = x[at[7] + k];
+    let q7 = x[at[7] + k + 1u];
+    a7 += u[0] * p7.x + u[1] * p7.y + u[2] * p7.z + u[3] * p7.w;
+    b7 += v[0] * p7.x + v[1] * p7.y + v[2] * p7.z + v[3] * p7.w;
+    a7 += u[4] * q7.x + u[5] * q7.y + u[6] * q7.z + u[7] * q7.w;
+    b7 += v[4] * q7.x + v[5] * q7.y + v[6] * q7.z + v[7] * q7.w;
+  }
+  store(m + 0u, quad, a0, b0);
+  store(m + 1u, quad, a1, b1);
+  store(m + 2u, quad, a2, b2);
+  store(m + 3u, quad, a3, b3);
+  store(m + 4u, quad, a4, b4);
+  store(m + 5u, quad, a5, b5);
+  store(m + 6u, quad, a6, b6);
+  store(m + 7u, quad, a7, b7);
+}

@@ -1,0 +1,140 @@
+// out[m, n] (+)= act(bias[n] + Σ_k x[m, k] · w[n, k]) for few rows m: one thread, one row m × 2 quads n.
+// As matvec.wgsl, reading x through a uniform window and weights as texels: CPU drivers load those ten times faster.
+// WEIGHTS: quads of 4 output rows. FORMAT 0 f32, 1 f16, 2 bf16: vec4u [quad, k / per] holds the same k (or pair
+// of k: low half first) of the 4 rows. FORMAT 3 int4: vec4u [quad, k / 8] holds 8 nibbles of each row (low nibbles
+// k … k+3, high nibbles k+4 … k+7); scales [quad, k / 32] holds f16 (scale, minimum) of each row: w = scale · q + min.
+struct Shape {
+  rows: u32, // M
+  quads: u32, // N / 4
+  words: u32, // K / 8
+  x_first: u32, // first row's place in the window, in vec4
+  x_stride: u32, // in vec4
+  out_first: u32, // first row of out
+  out_stride: u32, // in vec4
+  scales_at: u32, // texel where the scales begin
+}
+override WG: u32 = 8u;
+override FORMAT: u32 = 0u;
+override ACT: u32 = 0u; // 0 none, 1 gelu (erf), 2 gelu (tanh), 3 quick gelu, 4 silu, 5 relu
+override ADD: u32 = 0u; // 1: out += result (residual)
+override GLU: u32 = 0u; // 1: weight rows 2i, 2i + 1 are gate and up, out[i] = silu(gate) · up
+@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(1) var<uniform> x: array<vec4f, 4096>; // a window of some rows
+@group(0) @binding(2) var weight: texture_2d<u32>; // rgba32uint; scales follow the weights
+@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> out: array<vec4f>;
+
+fn texel(i: u32) -> vec4u {
+  return textureLoad(weight, vec2u(i & 8191u, i >> 13u), 0);
+}
+
+fn erf_of(z: f32) -> f32 { // Abramowitz and Stegun 7.1.26, |error| < 1.5e-7
+  let a = abs(z);
+  let t = 1.0 / (1.0 + 0.3275911 * a);
+  let p = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
+  return sign(z) * (1.0 - p * exp(-a * a));
+}
+
+fn activate1(v: f32) -> f32 {
+  switch ACT {
+    case 1u: { return 0.5 * v * (1.0 + erf_of(v * 0.70710678118654752)); }
+    case 2u: { // the built-in tanh is too coarse: 1 − 2 / (exp(2u) + 1)
+      let u = clamp(0.7978845608028654 * (v + 0.044715 * v * v * v), -15.0, 15.0);
+      return v * (1.0 - 1.0 / (exp(2.0 * u) + 1.0));
+    }
+    case 3u: { return v / (1.0 + exp(-1.702 * v)); }
+    case 4u: { return v / (1.0 + exp(-v)); }
+    case 5u: { return max(v, 0.0); }
+    default: { return v; }
+  }
+}
+
+fn activate(v: vec4f) -> vec4f {
+  return vec4f(activate1(v.x), activate1(v.y), activate1(v.z), activate1(v.w));
+}
+
+// 8 consecutive k of one quad: w[i] = the 4 rows' weights at k = 8 · word + i.
+fn fetch(quad: u32, word: u32, w: ptr<function, array<vec4f, 8>>) {
+  switch FORMAT {
+    case 3u: {
+      let q = texel(quad * shape.words + word);
+      let s = texel(shape.scales_at + quad * ((shape.words + 3u) / 4u) + word / 4u);
+      let a = unpack2x16float(s.x);
+      let b = unpack2x16float(s.y);
+      let c = unpack2x16float(s.z);
+      let d = unpack2x16float(s.w);
+      let scale = vec4f(a.x, b.x, c.x, d.x);
+      let least = vec4f(a.y, b.y, c.y, d.y);
+      (*w)[0] = vec4f(vec4i(q & vec4u(15u))) * scale + least;
+      (*w)[1] = vec4f(vec4i((q >> vec4u(8u)) & vec4u(15u))) * scale + least;
+      (*w)[2] = vec4f(vec4i((q >> vec4u(16u)) & vec4u(15u))) * scale + least;
+      (*w)[3] = vec4f(vec4i((q >> vec4u(24u)) & vec4u(15u))) * scale + least;
+      (*w)[4] = vec4f(vec4i((q >> vec4u(4u)) & vec4u(15u))) * scale + least;
+      (*w)[5] = vec4f(vec4i((q >> vec4u(12u)) & vec4u(15u))) * scale + least;
+      (*w)[6] = vec4f(vec4i((q >> vec4u(20u)) & vec4u(15u))) * scale + least;
+      (*w)[7] = vec4f(vec4i(q >> vec4u(28u))) * scale + least;
+    }
+    case 0u: {
+      let at = (quad * shape.words + word) * 8u;
+      for (var i = 0u; i < 8u; i++) {
+        (*w)[i] = bitcast<vec4f>(texel(at + i));
+      }
+    }
+    case 1u: {
+      let at = (quad * shape.words + word) * 4u;
+      for (var i = 0u; i < 4u; i++) {
+        let q = texel(at + i);
+        let a = unpack2x16float(q.x);
+        let b = unpack2x16float(q.y);
+        let c = unpack2x16float(q.z);
+        let d = unpack2x16float(q.w);
+        (*w)[2u * i] = vec4f(a.x, b.x, c.x, d.x);
+        (*w)[2u * i + 1u] = vec4f(a.y, b.y, c.y, d.y);
+      }
+    }
+    default: {
+      let at = (quad * shape.words + word) * 4u;
+      for (var i = 0u; i < 4u; i++) {
+        let q = texel(at + i);
+        (*w)[2u * i] = bitcast<vec4f>(q << vec4u(16u));
+        (*w)[2u * i + 1u] = bitcast<vec4f>(q & vec4u(0xffff0000u));
+      }
+    }
+  }
+}
+
+@compute @workgroup_size(WG)
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: vec3u) {
+  let quad = id.x * 2u;
+  if (quad >= shape.quads) {
+    return;
+  }
+  let at = shape.x_first + group.y * shape.x_stride;
+  var a = bias[quad];
+  var b = bias[quad + 1u];
+  var u: array<vec4f, 8>;
+  var v: array<vec4f, 8>;
+  for (var word = 0u; word < shape.words; word++) {
+    fetch(quad, word, &u);
+    fetch(quad + 1u, word, &v);
+    let p = x[at + 2u * word];
+    let q = x[at + 2u * word + 1u];
+    a += u[0] * p.x + u[1] * p.y + u[2] * p.z + u[3] * p.w;
+    b += v[0] * p.x + v[1] * p.y + v[2] * p.z + v[3] * p.w;
+    a += u[4] * q.x + u[5] * q.y + u[6] * q.z + u[7] * q.w;
+    b += v[4] * q.x + v[5] * q.y + v[6] * q.z + v[7] * q.w;
+  }
+  let to = (shape.out_first + group.y) * shape.out_stride;
+  if (GLU == 1u) {
+    let gate = vec4f(a.x, a.z, b.x, b.z);
+    out[to + quad / 2u] = gate / (1.0 + exp(-gate)) * vec4f(a.y, a.w, b.y, b.w);
+    return;
+  }
+  if (ADD == 1u) {
+    out[to + quad] += activate(a);
+    out[to + quad + 1u] += activate(b);
+  } else {
+    out[to + quad] = activate(a);
+    out[to + quad + 1u] = activate(b);
+  }
+}
