@@ -1,7 +1,7 @@
 /**
  * Cuts long text where Qwen's pre-tokenizer cuts it anyway, so that the pieces have the ids of the whole: between a
- * letter and a following space or punctuation mark (no alternative of the pattern spans that), and NFC composes
- * nothing across it.
+ * letter and a following space, punctuation mark or digit, and after a digit (no alternative of the pattern spans
+ * that), where NFC composes nothing.
  */
 
 const QWEN_PATTERN =
@@ -20,7 +20,7 @@ export function isQwenPreTokenizer(tokenizerJson: any): boolean {
 
 /** Pieces of about `length` characters; longer where no place to cut comes. */
 export function* cutText(text: string, length: number): Generator<string> {
-  const place = /\p{L}(?=[ \p{P}])/gu;
+  const place = /\p{L}(?=[ \p{P}\p{N}])|\p{N}(?=[\s\p{P}\p{L}\p{N}])/gu;
   let start = 0;
   while (text.length - start > length) {
     place.lastIndex = start + length;

@@ -10,6 +10,7 @@
 import { Tokenizer as BaseTokenizer } from "@huggingface/tokenizers";
 import { type AddedToken, AddedTokenSplitter, parseAddedToken } from "./added_tokens.ts";
 import { cutText, isQwenPreTokenizer } from "./cut_text.ts";
+import { mergeRun } from "./bpe_run.ts";
 import { byteLevelBytes, Detokenizer } from "./detokenizer.ts";
 
 /** A control token that a checkpoint's config names but its tokenizer.json may lack. */
@@ -71,7 +72,7 @@ export class Tokenizer {
         ids.push(piece.token.id);
         continue;
       }
-      for (const id of this.#base.encode(piece.text, { add_special_tokens: false }).ids) ids.push(id);
+      for (const id of this.#encodePart(piece.text)) ids.push(id);
     }
     return Uint32Array.from(ids);
   }
@@ -87,20 +88,47 @@ export class Tokenizer {
   ): Promise<Uint32Array | null> {
     const ids: number[] = [];
     let since = performance.now();
+    const pause = async (): Promise<void> => {
+      if (performance.now() - since < SLICE_MS) return;
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      since = performance.now();
+    };
     for (const piece of this.#splitter.split(text, blocked)) {
       if (piece.token !== null) ids.push(piece.token.id);
-      else {
-        for (const part of this.#cuttable ? cutText(piece.text, LONG_PIECE) : [piece.text]) {
-          for (const id of this.#base.encode(part, { add_special_tokens: false }).ids) ids.push(id);
-          if (ids.length > maxTokens) return null;
-          if (performance.now() - since < SLICE_MS) continue;
-          await new Promise((resolve) => setTimeout(resolve, 0));
-          since = performance.now();
-        }
+      for (const part of this.#cuttable ? cutText(piece.text, LONG_PIECE) : [piece.text]) {
+        if (part.length === 0) continue;
+        const run = this.#cuttable && part.length > LONG_RUN;
+        for (const id of run ? await this.#encodeRun(part, pause) : this.#encodePart(part)) ids.push(id);
+        if (ids.length > maxTokens) return null;
+        await pause();
       }
       if (ids.length > maxTokens) return null;
     }
     return Uint32Array.from(ids);
+  }
+
+  /** Text without added tokens → ids. */
+  #encodePart(text: string): number[] {
+    return this.#base.encode(text, { add_special_tokens: false }).ids;
+  }
+
+  /** The same for text with a stretch that the pre-tokenizer leaves long. */
+  async #encodeRun(text: string, pause: () => Promise<void>): Promise<number[]> {
+    const base = this.#base as unknown as BaseParts;
+    const normal = base.normalizer === null ? text : base.normalizer(text);
+    const ids: number[] = [];
+    for (const word of base.pre_tokenizer(normal, { section_index: 0 })) {
+      const symbols = word.length > LONG_RUN
+        ? await mergeRun(
+          word,
+          (left, right) => base.model.bpe_ranks.get(JSON.stringify([left, right])),
+          pause,
+        )
+        : base.model([word]);
+      for (const symbol of symbols) ids.push(base.model.tokens_to_ids.get(symbol)!);
+      await pause();
+    }
+    return ids;
   }
 
   /** Ids → text; control tokens are left out unless `keepSpecial`. Unknown ids give nothing. */
@@ -143,8 +171,18 @@ export class Tokenizer {
   }
 }
 
-/** Characters encoded in one go, and how long other work may wait, in `encodeLong`. */
-const LONG_PIECE = 1024, SLICE_MS = 8;
+/** Characters encoded in one go, characters from which a stretch is a run, and how long other work may wait. */
+const LONG_PIECE = 1024, LONG_RUN = 2048, SLICE_MS = 8;
+
+/** The library's steps, for `encodeRun`. */
+interface BaseParts {
+  normalizer: ((text: string) => string) | null;
+  pre_tokenizer: (text: string, options: { section_index: number }) => string[];
+  model: ((words: string[]) => string[]) & {
+    bpe_ranks: Map<string, number>;
+    tokens_to_ids: Map<string, number>;
+  };
+}
 
 const NOTHING = new Uint8Array(0);
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { AddedTokenSplitter, parseAddedToken } from "../../src/prompt/added_tokens.ts";
 import { ControlText } from "../../src/prompt/control_text.ts";
+import { mergeRun } from "../../src/prompt/bpe_run.ts";
 import { cutText } from "../../src/prompt/cut_text.ts";
 import { Tokenizer } from "../../src/prompt/tokenizer.ts";
 import { qwen3Tokenizer, qwen3TokenizerJson } from "../../tools/golden/qwen3_vocabulary.ts";
@@ -147,6 +148,41 @@ Deno.test("encodeLong gives the ids of encode, and stops at its limit", async ()
   assertEquals(await tokenizer.encodeLong(rendered, null, 1e9), want);
   assertEquals(await tokenizer.encodeLong(rendered, null, want.length), want);
   assertEquals(await tokenizer.encodeLong(rendered, null, want.length - 1), null);
+});
+
+Deno.test("long runs have the ids of encode and let other work go on", async () => {
+  const runs = [
+    "a".repeat(9000),
+    " ".repeat(9001) + "x",
+    "=-".repeat(4000),
+    "価".repeat(5000),
+    "\n \n".repeat(3000),
+    "ACGT".repeat(3000),
+    "👩‍👩‍👧".repeat(1500),
+    "\u0301".repeat(3000),
+    "naïve".repeat(900),
+  ];
+  for (const run of runs) {
+    const text = `hello ${run} and 12345 <think>${run.slice(1)}`;
+    assertEquals(await tokenizer.encodeLong(text, null, 1e9), tokenizer.encode(text), run.slice(0, 10));
+  }
+  const begun = tokenizer.encodeLong("a".repeat(200_000), null, 1e9);
+  let turns = 0;
+  const timer = setInterval(() => turns++, 1);
+  assertEquals((await begun)!.length, 25_000);
+  clearInterval(timer);
+  assert(turns > 5, `${turns} turns of other work`);
+});
+
+Deno.test("merging a run follows ranks, then places", async () => {
+  const ranks: Record<string, number> = { "a b": 1, "b c": 0, "a a": 2, "aa a": 3, "a bc": 4 };
+  const merged = (text: string) =>
+    mergeRun(text, (left, right) => ranks[`${left} ${right}`], () => Promise.resolve());
+  assertEquals(await merged("abc"), ["abc"]);
+  assertEquals(await merged("aaaaa"), ["aa", "aaa"]);
+  assertEquals(await merged("ab"), ["ab"]);
+  assertEquals(await merged("x"), ["x"]);
+  assertEquals(await merged(""), []);
 });
 
 Deno.test("text is cut only where the ids stay the same", () => {
