@@ -40,7 +40,6 @@ const MAY_IMPORT: Record<string, string[]> = {
 const ONLY_THROUGH: Record<string, RegExp> = {
   "families → gpu": /^src\/gpu\/(tensor|pass)\.ts$/,
   "weights → gpu": /^src\/gpu\/safetensors\.ts$/,
-  "registry → gpu": /^src\/gpu\/(device|pass)\.ts$/,
 };
 
 export const MAX_LINES = { ts: 400, wgsl: 250 };
