@@ -13,19 +13,10 @@ import { decodeBmp, isBmp } from "./bmp.ts";
 import { decodeGif, isGif } from "./gif.ts";
 import { corruptImage, unsupportedImage } from "./image_errors.ts";
 import { decodeJpeg, isJpeg } from "./jpeg.ts";
-import { type AlphaMode, orient, type Pixels, toRgb } from "./pixels.ts";
+import { type ImageOptions, orient, type Pixels, toRgb, VALLEY3_IMAGE } from "./pixels.ts";
 import { decodePng, isPng } from "./png.ts";
 import { decodeWebp, isWebp } from "./webp.ts";
 import { PromptError } from "../families/family.ts";
-
-export interface ImageOptions {
-  /** Valley3: true. The older families' official code ignores EXIF orientation. */
-  applyOrientation: boolean;
-  /** Valley3: "white". The older families' official code drops alpha. */
-  alpha: AlphaMode;
-}
-
-export const VALLEY3_IMAGE: ImageOptions = { applyOrientation: true, alpha: "white" };
 
 /** Throws PromptError: `unsupported_image`, `image_too_large`, `corrupt_image`. */
 export async function decodeImage(bytes: Uint8Array, options: ImageOptions = VALLEY3_IMAGE): Promise<Raster> {

@@ -8,7 +8,7 @@
 
 import type { Clip, MediaFeature, Raster, VideoPlan, Wave } from "../families/family.ts";
 import { PromptError } from "../families/family.ts";
-import { type ImageOptions, VALLEY3_IMAGE } from "./image.ts";
+import { type ImageOptions, VALLEY3_IMAGE } from "./pixels.ts";
 import { MediaPool } from "./media_pool.ts";
 import type { PatchOptions } from "./patchify.ts";
 import type { PixelLimits } from "./smart_resize.ts";

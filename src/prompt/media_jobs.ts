@@ -3,7 +3,8 @@
 import type { MediaFeature, Raster, VideoPlan, Wave } from "../families/family.ts";
 import { decodeAudio } from "./audio.ts";
 import { audioFeature, imageFeature, videoFeature } from "./features.ts";
-import { decodeImage, type ImageOptions } from "./image.ts";
+import { decodeImage } from "./image.ts";
+import type { ImageOptions } from "./pixels.ts";
 import type { PatchOptions } from "./patchify.ts";
 import type { PixelLimits } from "./smart_resize.ts";
 import type { StreamFormat } from "./audio_probe.ts";

@@ -12,6 +12,16 @@ export interface Pixels {
 /** white: composed over white, round((c·a + 255·(255 − a))/255); drop: the colour as it is under any alpha. */
 export type AlphaMode = "white" | "drop";
 
+/** How a family's official code takes pictures. */
+export interface ImageOptions {
+  /** Valley3: true. The older families' official code ignores EXIF orientation. */
+  applyOrientation: boolean;
+  /** Valley3: "white". The older families' official code drops alpha. */
+  alpha: AlphaMode;
+}
+
+export const VALLEY3_IMAGE: ImageOptions = { applyOrientation: true, alpha: "white" };
+
 export function toRgb({ width, height, rgba }: Pixels, alpha: AlphaMode): Raster {
   const rgb = new Uint8Array(width * height * 3);
   for (let from = 0, to = 0; to < rgb.length; from += 4, to += 3) {

@@ -1,7 +1,7 @@
 import { PromptError } from "../../src/families/family.ts";
 import { Media } from "../../src/prompt/media.ts";
 import { MediaPool } from "../../src/prompt/media_pool.ts";
-import { VALLEY3_IMAGE } from "../../src/prompt/image.ts";
+import { VALLEY3_IMAGE } from "../../src/prompt/pixels.ts";
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";
 
 const IMAGES = new URL("../fixtures/media/images/", import.meta.url);
