@@ -7,6 +7,7 @@ import { type KvPrecision, maxPlaces, placeBytes } from "../model/attention.ts";
 import type { Precision } from "../model/linear.ts";
 import type { Model } from "./family.ts";
 import { readModelFolder } from "./model_folder.ts";
+import { warmUp } from "./valley3/warm_up.ts";
 import { isValley3, readValley3Config } from "./valley3/config.ts";
 import { Valley3Model } from "./valley3/model.ts";
 
@@ -61,7 +62,9 @@ export async function loadModel(folder: string, given: Partial<LoadOptions> = {}
       Math.floor(options.mediaBytes / (rowBytes * (1 + config.vision.deepstack.length))),
       2 * config.maxContext,
     );
-    return await Valley3Model.load(runtime, checkpoint, config, { ...options, blocks, mediaRows, eosIds });
+    const model = await Valley3Model.load(runtime, checkpoint, config, { ...options, blocks, mediaRows, eosIds });
+    await warmUp(model);
+    return model;
   } catch (error) {
     runtime.destroy();
     throw error;

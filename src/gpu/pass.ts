@@ -49,6 +49,7 @@ const MAX_TIMED = 2048;
 export class Runtime {
   readonly memory: Memory;
   #pipelines = new Map<string, Pipeline>();
+  #modules = new Map<Kernel, GPUShaderModule>();
   #layouts = new Map<string, GPUBindGroupLayout>();
   #groups = new Map<string, GPUBindGroup>();
   #uniforms: Buf;
@@ -108,8 +109,7 @@ export class Runtime {
     }
     const { device } = this.gpu;
     const merged = { ...kernel.constants, ...constants };
-    const module = device.createShaderModule({ label: kernel.name, code: kernel.wgsl });
-    this.#shaderErrors.push(report(kernel.name, module));
+    const module = this.#module(kernel);
     const layout = this.#layout(Object.values(kernel.buffers));
     const pipeline = device.createComputePipeline({
       label: key,
@@ -118,6 +118,15 @@ export class Runtime {
     });
     const made = { key: this.#pipelines.size, pipeline, layout, constants: merged };
     this.#pipelines.set(key, made);
+    return made;
+  }
+
+  #module(kernel: Kernel): GPUShaderModule {
+    const found = this.#modules.get(kernel);
+    if (found) return found;
+    const made = this.gpu.device.createShaderModule({ label: kernel.name, code: kernel.wgsl });
+    this.#modules.set(kernel, made);
+    this.#shaderErrors.push(report(kernel.name, made));
     return made;
   }
 
@@ -293,7 +302,7 @@ export class Pass {
   /** Gives a copy of an intermediate result to whoever asked (golden runner), who frees it; nothing when nobody did. */
   tap(name: string, tensor: Tensor): void {
     if (!this.tapper) return;
-    const copy = { ...tensor, buf: this.memory.buffer(name, byteLength(tensor)), offset: 0 };
+    const copy = this.memory.tensor(name, tensor.rows, tensor.cols);
     this.copy(tensor, copy);
     this.tapper(name, copy);
   }
@@ -374,6 +383,7 @@ export function readBytes(
     try {
       await staging.gpu.mapAsync(GPUMapMode.READ, 0, total);
       if (gpu.lost) throw new GpuError(`Cannot read results: the device is lost (${gpu.lost})`);
+      if (gpu.error) throw new GpuError(`Cannot read results: ${gpu.error}`);
       const all = new Uint8Array(staging.gpu.getMappedRange(0, total));
       let from = 0;
       return ranges.map((r) => all.slice(from, from += r.size) as Uint8Array<ArrayBuffer>);

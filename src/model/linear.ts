@@ -320,6 +320,7 @@ function window(x: Tensor, row: number): { start: number; x_first: number; count
   const at = x.offset + row * width;
   const start = Math.floor(at / 256) * 256;
   const fit = Math.floor((WINDOW - (at - start)) / width);
-  const count = Math.min(x.rows - row, fit > 8 ? fit - fit % 8 : fit);
+  const left = x.rows - row;
+  const count = left <= fit ? left : fit > 8 ? fit - fit % 8 : fit;
   return { start, x_first: (at - start) / 16, count };
 }

@@ -86,9 +86,8 @@ export class TextRunner {
       if (!staging) return [];
       const size = pad(slots.length * 4, 8);
       await staging.gpu.mapAsync(GPUMapMode.READ, 0, size);
-      if (this.runtime.gpu.lost) {
-        throw new GpuError(`Cannot read ids: the device is lost (${this.runtime.gpu.lost})`);
-      }
+      const { lost, error } = this.runtime.gpu;
+      if (lost || error) throw new GpuError(`Cannot read ids: ${lost ? `the device is lost (${lost})` : error}`);
       const ids = new Uint32Array(staging.gpu.getMappedRange(0, size).slice(0));
       staging.gpu.unmap();
       this.#free.push(staging);

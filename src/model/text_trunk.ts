@@ -4,7 +4,7 @@
  */
 import { embed } from "../gpu/kernels.ts";
 import type { Pass, Runtime } from "../gpu/pass.ts";
-import { type Tensor, Workspace } from "../gpu/tensor.ts";
+import type { Tensor, Workspace } from "../gpu/tensor.ts";
 import { attend } from "./attention.ts";
 import { gather, loadRmsNorm, loadVector, type Norm, norm } from "./blocks.ts";
 import type { Checkpoint } from "./checkpoint.ts";

@@ -96,6 +96,12 @@ export class Valley3Model implements Model {
     return model;
   }
 
+  /** Widths of one patch and of one mel frame, and the merge size. */
+  get shapes(): { vision: number; audio: number; merge: number } {
+    const { channels, temporalPatch, patch, merge } = this.vision.config;
+    return { vision: channels * temporalPatch * patch ** 2, audio: this.audio.config.melBins, merge };
+  }
+
   encodeMedia(feature: MediaFeature, row: number, tap?: Tap): void {
     if (this.work.collect()) this.runtime.forgetGroups();
     const { tokens } = feature;
