@@ -62,7 +62,12 @@ export async function loadModel(folder: string, given: Partial<LoadOptions> = {}
       Math.floor(options.mediaBytes / (rowBytes * (1 + config.vision.deepstack.length))),
       2 * config.maxContext,
     );
-    const model = await Valley3Model.load(runtime, checkpoint, config, { ...options, blocks, mediaRows, eosIds });
+    const model = await Valley3Model.load(runtime, checkpoint, config, {
+      ...options,
+      blocks,
+      mediaRows,
+      eosIds,
+    });
     await warmUp(model);
     return model;
   } catch (error) {

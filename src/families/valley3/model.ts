@@ -28,7 +28,7 @@ export class Valley3Model implements Model {
   readonly info: ModelInfo;
 
   private constructor(
-    private readonly runtime: Runtime,
+    readonly runtime: Runtime,
     private readonly vision: VisionTower,
     private readonly audio: AudioEncoder,
     private readonly runner: TextRunner,

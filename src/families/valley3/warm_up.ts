@@ -40,7 +40,9 @@ export async function warmUp(model: Valley3Model): Promise<void> {
   ];
   for (const [drawn] of await model.read(handles)) {
     if (drawn.id >= model.info.vocabSize) {
-      throw new Error(`Cannot use ${model.info.device}: it drew id ${drawn.id} of ${model.info.vocabSize} in the self-test`);
+      throw new Error(
+        `Cannot use ${model.info.device}: it drew id ${drawn.id} of ${model.info.vocabSize} in the self-test`,
+      );
     }
   }
 }
