@@ -20,6 +20,10 @@ export interface ServeOptions {
   /** File of keys; null: none are asked for. */
   apiKeys: string | null;
   insecure: boolean;
+  /** Further host names that a server on loopback answers to. */
+  allowHosts: string[];
+  /** Models, metrics and loads need no key. */
+  openStatus: boolean;
   /** Seconds. */
   drainGrace: number;
   drainTimeout: number;
@@ -37,6 +41,8 @@ const FLAGS = {
   engine: { type: "string" },
   "api-keys": { type: "string" },
   insecure: { type: "boolean" },
+  "allow-host": { type: "string" },
+  "open-status": { type: "boolean" },
   "drain-grace": { type: "string" },
   "drain-timeout": { type: "string" },
   "max-waiting": { type: "string" },
@@ -80,6 +86,8 @@ export function serveOptions(args: string[], env: Env, defaultModel: string): Se
     engine,
     apiKeys: text("api-keys"),
     insecure: truth("insecure"),
+    allowHosts: (text("allow-host") ?? "").toLowerCase().split(",").filter((host) => host !== ""),
+    openStatus: truth("open-status"),
     drainGrace: number("drain-grace", 5, 3600),
     drainTimeout: number("drain-timeout", 25, 86400),
     maxWaiting: number("max-waiting", 128, 100_000),

@@ -6,10 +6,12 @@ import { FAKE_CARD, FakePrompt } from "../engine/fake/prompt.ts";
 import type { ModelCard, PromptBuilder } from "../families/family.ts";
 import { loadPrompt } from "../families/registry_prompt.ts";
 import { Media } from "../prompt/media.ts";
+import { LOOPBACK_HOSTS } from "../server/auth.ts";
 import { createApp } from "../server/app.ts";
 import { DEFAULT_HTTP, listen } from "../server/http_server.ts";
 import { DEFAULT_LIMITS } from "../server/limits.ts";
 import { jsonLog } from "../server/log.ts";
+import { watchKeys } from "./key_file.ts";
 import { type ServeOptions, UsageError } from "./options.ts";
 
 export interface ServeContext {
@@ -32,8 +34,10 @@ export async function serve(
       `Cannot listen on ${options.host} without keys: give --api-keys FILE, or --insecure if everybody may use it`,
     );
   }
+  const keys = options.apiKeys === null ? null : watchKeys(options.apiKeys);
   const signals = listenForSignals();
   const log = jsonLog((line) => void Deno.stderr.writeSync(new TextEncoder().encode(line)));
+  keys?.onProblem((message) => log.warn("keys", { message }));
   const started = performance.now();
   const media = new Media({ ffmpeg });
   const { prompt, card } = await promptSide(options, media);
@@ -59,6 +63,9 @@ export async function serve(
     decoder: media,
     limits: DEFAULT_LIMITS,
     log,
+    keys: keys?.keys ?? null,
+    hosts: LOOPBACK.has(options.host) ? [...LOOPBACK_HOSTS, ...options.allowHosts] : null,
+    openStatus: options.openStatus,
     served: () => ({ id: name, card }),
     closing: () => closing,
   });
@@ -88,6 +95,7 @@ export async function serve(
     await Promise.race([server.close(), sleep(0.5)]);
     server.destroy();
     media.close();
+    keys?.close();
     signals.close();
   }
 }

@@ -1,6 +1,7 @@
 /** All routes, and what holds for every one of them: request ids, one error path, JSON for whatever is not there. */
 
 import { type Context, Hono } from "hono";
+import { checkHost } from "./auth.ts";
 import type { AppContext } from "./app_context.ts";
 import { chatCompletions } from "./chat.ts";
 import { ApiError, errorResponse, toApiError } from "./errors.ts";
@@ -14,20 +15,30 @@ type RouteHandler = (
   exchange: Exchange,
 ) => Response | Promise<Response>;
 
-/** Method and path → handler. The test of routes walks this table. */
-export const ROUTES: readonly { method: "GET" | "POST"; path: string; handler: RouteHandler }[] = [
-  { method: "POST", path: "/v1/chat/completions", handler: chatCompletions },
-  { method: "GET", path: "/v1/models", handler: models },
-  { method: "GET", path: "/v1/models/:id{.+}", handler: model },
-  { method: "GET", path: "/health", handler: health },
-  { method: "GET", path: "/readyz", handler: health },
-  { method: "GET", path: "/livez", handler: live },
+/** `open`: needs no key; `status`: needs none where the operator opened it; `work`: counts against the key. */
+export type Access = "open" | "status" | "work";
+
+export interface Route {
+  method: "GET" | "POST";
+  path: string;
+  access: Access;
+  handler: RouteHandler;
+}
+
+/** All there is; the test of routes walks this table. */
+export const ROUTES: readonly Route[] = [
+  { method: "POST", path: "/v1/chat/completions", access: "work", handler: chatCompletions },
+  { method: "GET", path: "/v1/models", access: "status", handler: models },
+  { method: "GET", path: "/v1/models/:id{.+}", access: "status", handler: model },
+  { method: "GET", path: "/health", access: "open", handler: health },
+  { method: "GET", path: "/readyz", access: "open", handler: health },
+  { method: "GET", path: "/livez", access: "open", handler: live },
 ];
 
 export function createApp(context: AppContext): Hono<Env> {
   const app = new Hono<Env>();
   app.use(async (c, next) => {
-    const exchange = new Exchange(c.req.raw, context.log, { key: "", salt: "" });
+    const exchange = new Exchange(c.req.raw, context.log);
     c.set("exchange", exchange);
     await next();
     c.res.headers.set("x-request-id", exchange.id);
@@ -35,8 +46,12 @@ export function createApp(context: AppContext): Hono<Env> {
     exchange.note({ status: c.res.status });
     if (!exchange.streaming) exchange.end(c.res.status !== 499);
   });
-  for (const { method, path, handler } of ROUTES) {
-    app.on(method, path, (c) => handler(c.req.raw, context, c.get("exchange")) as Promise<Response>);
+  for (const { method, path, access, handler } of ROUTES) {
+    app.on(method, path, (c) => {
+      const exchange = c.get("exchange");
+      admitCaller(c.req.raw, access, context, exchange);
+      return handler(c.req.raw, context, exchange) as Promise<Response>;
+    });
   }
   for (const path of new Set(ROUTES.map((route) => route.path))) {
     const allowed = ROUTES.filter((route) => route.path === path).map((route) => route.method);
@@ -53,6 +68,17 @@ export function createApp(context: AppContext): Hono<Env> {
     return errorResponse(failure);
   });
   return app;
+}
+
+/** Host name, key, and the key's limits. Throws ApiError. */
+function admitCaller(request: Request, access: Access, context: AppContext, exchange: Exchange): void {
+  const { keys, hosts, openStatus } = context;
+  checkHost(request.headers, hosts);
+  if (keys === null || access === "open" || (access === "status" && openStatus)) return;
+  const key = keys.authenticate(request.headers);
+  exchange.caller = { key: key.name, salt: key.name };
+  exchange.note({ key: key.name });
+  if (access === "work") exchange.whenOver(keys.take(key));
 }
 
 function refuseMethod(c: Context, allowed: readonly string[]): Response {

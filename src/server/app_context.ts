@@ -1,5 +1,6 @@
 /** What all routes share. */
 
+import type { Keys } from "./auth.ts";
 import type { PromptBuilder } from "../families/family.ts";
 import type { Served } from "./chat_request.ts";
 import type { MediaDecoder } from "./content.ts";
@@ -13,6 +14,12 @@ export interface AppContext {
   decoder: MediaDecoder;
   limits: Limits;
   log: Log;
+  /** null: nobody is asked for a key. */
+  keys: Keys | null;
+  /** Host names that are answered to; null: any. */
+  hosts: readonly string[] | null;
+  /** What can be read of the server's state needs no key. */
+  openStatus: boolean;
   /** The model by its public name. */
   served(): Served;
   /** `soon`: not ready for routers, though work is still taken; `now`: no new work. */

@@ -5,18 +5,19 @@ import type { Log, LogFields } from "./log.ts";
 
 export class Exchange {
   readonly id: string;
-  readonly caller: Caller;
+  /** Who asks; nobody in particular without keys. */
+  caller: Caller = { key: "", salt: "" };
   /** The answer goes on after the response was returned: `end` is called when it is over. */
   streaming = false;
   readonly #log: Log;
   readonly #started = performance.now();
   readonly #fields: LogFields;
+  readonly #over: (() => void)[] = [];
   #ended = false;
 
-  constructor(request: Request, log: Log, caller: Caller) {
+  constructor(request: Request, log: Log) {
     const given = request.headers.get("x-request-id") ?? "";
     this.id = /^[\w.:-]{1,128}$/.test(given) ? given : crypto.randomUUID();
-    this.caller = caller;
     this.#log = log;
     this.#fields = { id: this.id, method: request.method, path: new URL(request.url).pathname.slice(0, 200) };
   }
@@ -32,10 +33,16 @@ export class Exchange {
     this.#log.error("failure", { id: this.id, cause });
   };
 
+  /** To be done when the answer is over. */
+  whenOver(action: () => void): void {
+    this.#over.push(action);
+  }
+
   /** `completed` false: the client left. */
   end(completed: boolean): void {
     if (this.#ended) return;
     this.#ended = true;
+    for (const action of this.#over) action();
     const ms = Math.round(performance.now() - this.#started);
     this.#log.info("request", { ...this.#fields, ms, ...(completed ? {} : { aborted: true }) });
   }

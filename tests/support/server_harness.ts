@@ -6,6 +6,7 @@ import type { FakeOptions } from "../../src/engine/fake/model.ts";
 import { FAKE_CARD, FakePrompt } from "../../src/engine/fake/prompt.ts";
 import type { EngineStats } from "../../src/engine/generation.ts";
 import type { ModelCard } from "../../src/families/family.ts";
+import type { Keys } from "../../src/server/auth.ts";
 import { createApp } from "../../src/server/app.ts";
 import type { MediaDecoder } from "../../src/server/content.ts";
 import { DEFAULT_HTTP, type HttpOptions, listen } from "../../src/server/http_server.ts";
@@ -34,6 +35,8 @@ export interface TestServerOptions {
   http?: Partial<HttpOptions>;
   card?: Partial<ModelCard>;
   decoder?: MediaDecoder;
+  keys?: Keys;
+  hosts?: string[];
 }
 
 export async function startServer(options: TestServerOptions = {}): Promise<TestServer> {
@@ -51,6 +54,9 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     decoder: options.decoder ?? TOY_DECODER,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     log: jsonLog((line) => log.push(line)),
+    keys: options.keys ?? null,
+    hosts: options.hosts ?? null,
+    openStatus: false,
     served: () => ({ id: "valley3-demo", card: { ...FAKE_CARD, ...options.card } }),
     closing: () => closing,
   });

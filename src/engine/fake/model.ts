@@ -12,7 +12,7 @@ import type {
   SequenceStep,
   StepHandle,
 } from "../../families/family.ts";
-import { replyTo } from "./script.ts";
+import { type Reply, replyTo } from "./script.ts";
 import { CONTROL, encodeText, VOCABULARY_SIZE } from "./vocabulary.ts";
 
 export interface FakeOptions extends Partial<ModelInfo> {
@@ -62,6 +62,7 @@ export class FakeModel implements Model {
   readonly #media: Float64Array;
   readonly #slots: Int32Array;
   readonly #results = new Map<number, { sampled: Sampled[]; doneAt: number }>();
+  readonly #replies = new Map<string, Reply>();
   #steps = 0;
   /** When the simulated device will have done all that is queued. */
   #busyUntil = 0;
@@ -160,18 +161,35 @@ export class FakeModel implements Model {
     if (this.#options.answers === "hash") {
       return { id: hashOf(rows, sample!.temperature > 0 ? sample!.seed : 0), slow: false };
     }
-    const opened = [CONTROL.imStart, ...encodeText("assistant\n")];
     const values = rows.map((row) => row?.id ?? -1);
-    for (let at = length - opened.length; at >= 0; at--) {
-      if (!opened.every((id, i) => values[at + i] === id)) continue;
-      const end = at + opened.length;
-      const { ids, endless, slow } = replyTo(values.slice(0, end));
+    for (let at = length - OPENED.length; at >= 0; at--) {
+      if (values[at] !== OPENED[0] || !OPENED.every((id, i) => values[at + i] === id)) continue;
+      const end = at + OPENED.length;
+      const { ids, endless, slow } = this.#reply(values, end);
       const next = length - end;
       return { id: endless ? ids[next % ids.length] : ids[next] ?? CONTROL.imEnd, slow };
     }
     return { id: CONTROL.imEnd, slow: false };
   }
+
+  /** The script's reply to the first `end` ids; remembered by their hash, as it is asked for at each token. */
+  #reply(values: number[], end: number): Reply {
+    let low = 2166136261, high = end;
+    for (let i = 0; i < end; i++) {
+      low = Math.imul(low ^ values[i], 16777619);
+      high = Math.imul(high ^ values[i], 0x5bd1e995) + (low >>> 24);
+    }
+    const key = `${low},${high}`;
+    let reply = this.#replies.get(key);
+    if (reply === undefined) {
+      if (this.#replies.size >= 256) this.#replies.clear();
+      this.#replies.set(key, reply = replyTo(values.slice(0, end)));
+    }
+    return reply;
+  }
 }
+
+const OPENED = [CONTROL.imStart, ...encodeText("assistant\n")];
 
 /** FNV-1a over everything in the rows, as a byte that is printable. */
 function hashOf(rows: (Row | undefined)[], seed: number): number {
