@@ -2,12 +2,13 @@
 
 import { strictEqual as equal } from "node:assert";
 import { resolve } from "node:path";
+import { chooseFreePort, waitForStatus } from "../support/processes.ts";
 
 const PROJECT = resolve(import.meta.dirname ?? ".", "../..");
 
 /** `deno task start` with the fake engine on a free port; resolves once /health answers 200. */
 async function start(task: string[], env: Record<string, string> = {}) {
-  const port = freePort();
+  const port = chooseFreePort();
   const child = new Deno.Command(Deno.execPath(), {
     args: ["task", ...task, "--engine", "fake", "--port", String(port), "--drain-grace", "0"],
     cwd: PROJECT,
@@ -17,39 +18,22 @@ async function start(task: string[], env: Record<string, string> = {}) {
     stderr: "null",
   }).spawn();
   const url = `http://127.0.0.1:${port}/health`;
-  equal(await answers(url, 200, 20), true, "never ready");
+  equal(await waitForStatus(url, 200, 20), true, "never ready");
   return { child, url };
-}
-
-function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr as Deno.NetAddr;
-  listener.close();
-  return port;
-}
-
-/** Waits until the address answers with that status (0: nothing listens there). */
-async function answers(url: string, status: number, seconds: number): Promise<boolean> {
-  for (let i = 0; i < seconds * 10; i++) {
-    const got = await fetch(url).then((r) => r.body?.cancel().then(() => r.status), () => 0);
-    if (got === status) return true;
-    await new Promise((done) => setTimeout(done, 100));
-  }
-  return false;
 }
 
 Deno.test("deno task start: ready under least permissions; SIGTERM drains it and the exit code is 0", async () => {
   const { child, url } = await start(["start"]);
   child.kill("SIGTERM");
   equal((await child.status).code, 0);
-  equal(await answers(url, 0, 5), true, "something still listens");
+  equal(await waitForStatus(url, 0, 5), true, "something still listens");
 });
 
 Deno.test("deno task valley serve: when the task above it is killed, the server ends too", async () => {
   const { child, url } = await start(["valley", "serve"]);
   child.kill("SIGKILL");
   await child.status;
-  equal(await answers(url, 0, 15), true, "the server stayed behind");
+  equal(await waitForStatus(url, 0, 15), true, "the server stayed behind");
 });
 
 Deno.test("deno task valley: a wrong command ends with its own exit code", async () => {
