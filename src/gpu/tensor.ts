@@ -188,6 +188,33 @@ export function rowsOf(t: Tensor, start: number, rows: number): Tensor {
   return { ...t, offset: t.offset + start * t.stride * 4, rows, bytes: undefined };
 }
 
+/**
+ * Row ranges whose bindings stay within the adapter's limit: [first, count], first a multiple of 64 so that per-row host
+ * data is aligned too. One range where everything fits.
+ */
+export function* rowSlices(
+  gpu: Gpu,
+  rows: number,
+  ...strides: number[]
+): Generator<[first: number, count: number]> {
+  const fit = Math.floor(gpu.limits.storageBinding / (Math.max(...strides) * 4));
+  if (rows <= fit) {
+    yield [0, rows];
+    return;
+  }
+  const step = Math.floor(fit / 64) * 64;
+  if (step === 0) {
+    throw new GpuError(`Cannot bind 64 rows of ${Math.max(...strides)} elements: over the adapter's limit`);
+  }
+  for (let first = 0; first < rows; first += step) yield [first, Math.min(step, rows - first)];
+}
+
+/** Per-row host data (`each` elements a row) of rows [first, first + count). */
+export function hostRows(t: Tensor, first: number, count: number, each: number): Tensor {
+  const cols = Math.max(4, count * each);
+  return { buf: t.buf, offset: t.offset + first * each * 4, rows: 1, cols, stride: cols };
+}
+
 /** Columns from `start` (a multiple of 64) on, up to the end of the rows. */
 export function columnsFrom(t: Tensor, start: number): Tensor {
   return {

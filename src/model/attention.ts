@@ -4,7 +4,7 @@
  */
 import { attentionPaged, attentionTexture, qkvRope, qkvRopeTexture } from "../gpu/kernels.ts";
 import type { Pass, Runtime } from "../gpu/pass.ts";
-import { type Tensor, TEXEL_ROW, type Texels } from "../gpu/tensor.ts";
+import { hostRows, rowSlices, rowsOf, type Tensor, TEXEL_ROW, type Texels } from "../gpu/tensor.ts";
 
 export type KvPrecision = "f32" | "f16";
 
@@ -72,46 +72,52 @@ export interface AttentionInput {
 
 /** Writes the rows' keys and values, then out [rows, heads · dim] = attention over each row's extent. */
 export function attend(pass: Pass, a: AttentionInput, kv: KeyValues, out: Tensor): void {
-  const { qkv, heads, kvHeads, dim, norms, place, extent, tables, block } = a;
-  const rows = qkv.rows;
-  const HALF = kv.precision === "f16" ? 1 : 0;
-  const unused = out; // stands for bindings that an override switches off
-  const turn = {
+  const slices = [...rowSlices(pass.runtime.gpu, a.qkv.rows, a.qkv.stride, out.stride)];
+  const views = slices.map(([first, count]) => ({
+    input: {
+      ...a,
+      qkv: rowsOf(a.qkv, first, count),
+      angles: a.angles && hostRows(a.angles, first, count, a.dim),
+      place: hostRows(a.place, first, count, 1),
+      extent: hostRows(a.extent, first, count, 2),
+    },
+    out: rowsOf(out, first, count),
+  }));
+  for (const v of views) turnAndStore(pass, v.input, kv, v.out);
+  for (const v of views) attendRows(pass, v.input, kv, v.out);
+}
+
+/** Norms and rotary on q and k; k and v into the store. `unused` stands for bindings that an override switches off. */
+function turnAndStore(pass: Pass, a: AttentionInput, kv: KeyValues, unused: Tensor): void {
+  const { qkv, heads, kvHeads, dim, norms, place } = a;
+  const buffers = {
     angles: a.angles ?? place,
     q_norm: norms?.q ?? unused,
     k_norm: norms?.k ?? unused,
     place,
     qkv,
   };
-  const dims = { rows, heads, kv_heads: kvHeads, dim };
-  const constants = { NORM: norms ? 1 : 0, ROPE: a.angles ? 1 : 0, HALF };
-  const scale = 1 / Math.sqrt(dim);
-  const eps = norms?.eps ?? 0;
+  const shape = { rows: qkv.rows, heads, kv_heads: kvHeads, dim, eps: norms?.eps ?? 0 };
+  const constants = { NORM: norms ? 1 : 0, ROPE: a.angles ? 1 : 0, HALF: kv.precision === "f16" ? 1 : 0 };
   if (kv.kind === "texture") {
-    pass.run(
-      qkvRopeTexture,
-      { ...turn, k_cache: kv.k, v_cache: kv.v },
-      { ...dims, stride: qkv.stride / 4, eps },
-      constants,
-    );
-    pass.run(
-      attentionTexture,
-      { q: qkv, k_cache: kv.k, v_cache: kv.v, extent, tables, out },
-      { ...dims, q_stride: qkv.stride / 4, out_stride: out.stride / 4, block, scale },
-      { HALF, QUADS: dim / 4 },
-    );
-    return;
+    const stores = { k_cache: kv.k, v_cache: kv.v };
+    pass.run(qkvRopeTexture, { ...buffers, ...stores }, { ...shape, stride: qkv.stride / 4 }, constants);
+  } else {
+    const stores = { k_cache: kv.k, v_cache: kv.v };
+    pass.run(qkvRope, { ...buffers, ...stores }, { ...shape, stride: qkv.stride }, constants);
   }
-  pass.run(
-    qkvRope,
-    { ...turn, k_cache: kv.k, v_cache: kv.v },
-    { ...dims, stride: qkv.stride, eps },
-    constants,
-  );
-  pass.run(
-    attentionPaged,
-    { q: qkv, k_cache: kv.k, v_cache: kv.v, extent, tables, out },
-    { ...dims, q_stride: qkv.stride, out_stride: out.stride, block, scale },
-    { HALF },
-  );
+}
+
+function attendRows(pass: Pass, a: AttentionInput, kv: KeyValues, out: Tensor): void {
+  const { qkv, heads, kvHeads, dim, extent, tables, block } = a;
+  const shape = { rows: qkv.rows, heads, kv_heads: kvHeads, dim, block, scale: 1 / Math.sqrt(dim) };
+  const HALF = kv.precision === "f16" ? 1 : 0;
+  if (kv.kind === "texture") {
+    const buffers = { q: qkv, k_cache: kv.k, v_cache: kv.v, extent, tables, out };
+    const strides = { q_stride: qkv.stride / 4, out_stride: out.stride / 4 };
+    pass.run(attentionTexture, buffers, { ...shape, ...strides }, { HALF, QUADS: dim / 4 });
+  } else {
+    const buffers = { q: qkv, k_cache: kv.k, v_cache: kv.v, extent, tables, out };
+    pass.run(attentionPaged, buffers, { ...shape, q_stride: qkv.stride, out_stride: out.stride }, { HALF });
+  }
 }

@@ -1,7 +1,7 @@
 /** Small pieces that every part of a model uses: norms, row gathers, host uploads. */
 import { gatherRows, layernorm, rmsnorm } from "../gpu/kernels.ts";
 import type { Pass, Runtime } from "../gpu/pass.ts";
-import { pad, type Tensor } from "../gpu/tensor.ts";
+import { pad, rowSlices, rowsOf, type Tensor } from "../gpu/tensor.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 
 export interface Norm {
@@ -43,9 +43,12 @@ export function loadLayerNorm(
 
 /** out = norm(x), row by row. */
 export function norm(pass: Pass, n: Norm, x: Tensor, out: Tensor): void {
-  const shape = { rows: x.rows, cols: x.cols, x_stride: x.stride, out_stride: out.stride, eps: n.eps };
-  if (n.bias) pass.run(layernorm, { x, weight: n.weight, bias: n.bias, out }, shape);
-  else pass.run(rmsnorm, { x, weight: n.weight, out }, shape);
+  const shape = { cols: x.cols, x_stride: x.stride, out_stride: out.stride, eps: n.eps };
+  for (const [first, rows] of rowSlices(pass.runtime.gpu, x.rows, x.stride, out.stride)) {
+    const [from, to] = [rowsOf(x, first, rows), rowsOf(out, first, rows)];
+    if (n.bias) pass.run(layernorm, { x: from, weight: n.weight, bias: n.bias, out: to }, { ...shape, rows });
+    else pass.run(rmsnorm, { x: from, weight: n.weight, out: to }, { ...shape, rows });
+  }
 }
 
 /** A host array as a bindable tensor of 32-bit elements: a fresh buffer that the caller frees. */

@@ -5,7 +5,16 @@
 import { matmul, matmulTexture, matvec, matvecTexture } from "../gpu/kernels.ts";
 import type { Pass, Runtime } from "../gpu/pass.ts";
 import { fromHalf, toFloat32, toHalf } from "../gpu/safetensors.ts";
-import { columnsFrom, pad, type Tensor, TEXEL_ROW, type Texels, WINDOW } from "../gpu/tensor.ts";
+import {
+  columnsFrom,
+  pad,
+  rowSlices,
+  rowsOf,
+  type Tensor,
+  TEXEL_ROW,
+  type Texels,
+  WINDOW,
+} from "../gpu/tensor.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 
 export type Format = "f32" | "f16" | "bf16" | "int4";
@@ -282,6 +291,12 @@ const MATVEC_ROWS = 3;
 
 /** out [rows, n] (+)= act(x · Wᵀ + b). x's padding must be zero; out's becomes zero. */
 export function linear(pass: Pass, layer: Linear, x: Tensor, out: Tensor, options: LinearOptions = {}): void {
+  for (const [first, count] of rowSlices(pass.runtime.gpu, x.rows, x.stride, out.stride)) {
+    linearRows(pass, layer, rowsOf(x, first, count), rowsOf(out, first, count), options);
+  }
+}
+
+function linearRows(pass: Pass, layer: Linear, x: Tensor, out: Tensor, options: LinearOptions): void {
   const constants = {
     FORMAT: FORMAT_CODE[layer.format],
     ACT: ACT_CODE[options.act ?? "none"],

@@ -87,7 +87,9 @@ export class TextRunner {
       const size = pad(slots.length * 4, 8);
       await staging.gpu.mapAsync(GPUMapMode.READ, 0, size);
       const { lost, error } = this.runtime.gpu;
-      if (lost || error) throw new GpuError(`Cannot read ids: ${lost ? `the device is lost (${lost})` : error}`);
+      if (lost || error) {
+        throw new GpuError(`Cannot read ids: ${lost ? `the device is lost (${lost})` : error}`);
+      }
       const ids = new Uint32Array(staging.gpu.getMappedRange(0, size).slice(0));
       staging.gpu.unmap();
       this.#free.push(staging);

@@ -4,7 +4,7 @@
  */
 import { positionBilinear } from "../gpu/kernels.ts";
 import type { Pass, Runtime } from "../gpu/pass.ts";
-import { reshape, type Tensor, type Workspace } from "../gpu/tensor.ts";
+import { hostRows, reshape, rowSlices, rowsOf, type Tensor, type Workspace } from "../gpu/tensor.ts";
 import { attend } from "./attention.ts";
 import { hostMatrix, hostTensor, loadLayerNorm, type Norm, norm } from "./blocks.ts";
 import type { Checkpoint } from "./checkpoint.ts";
@@ -143,12 +143,14 @@ export class VisionTower {
     const x = work.get("vision x", rows, c.hidden);
     linear(pass, this.patchEmbed, input, x);
     pass.tap("vision.patch_embed", x);
-    pass.run(positionBilinear, { corner, mix4, table: this.table, x }, {
-      rows,
-      cols: c.hidden,
-      x_stride: x.stride,
-      table_stride: this.table.stride,
-    });
+    for (const [first, count] of rowSlices(runtime.gpu, rows, x.stride)) {
+      pass.run(positionBilinear, {
+        corner: hostRows(corner, first, count, 4),
+        mix4: hostRows(mix4, first, count, 4),
+        table: this.table,
+        x: rowsOf(x, first, count),
+      }, { rows: count, cols: c.hidden, x_stride: x.stride, table_stride: this.table.stride });
+    }
     const y = work.get("vision y", rows, c.hidden);
     const qkv = work.get("vision qkv", rows, 3 * c.hidden);
     const inner = work.get("vision inner", rows, c.intermediate);
