@@ -1,6 +1,6 @@
 /** The README's first requests, run as they stand against a server that is started as it says. */
 
-import { match, ok, strictEqual as equal } from "node:assert";
+import { deepStrictEqual as same, match, ok, strictEqual as equal } from "node:assert";
 import { resolve } from "node:path";
 import { chooseFreePort, waitForStatus } from "./support/processes.ts";
 import { which } from "../tools/setup/probe.ts";
@@ -81,3 +81,14 @@ function exists(path: string): boolean {
     return false;
   }
 }
+
+Deno.test("README: the configuration table has every flag of serve, and no other", () => {
+  const source = Deno.readTextFileSync(`${PROJECT}/src/commands/options.ts`);
+  const flags = /const FLAGS = \{([\s\S]*?)\} as const/.exec(source)?.[1] ?? "";
+  const real = [...flags.matchAll(/^ {2}"?([a-z-]+)"?: \{ type/gm)].map((m) => m[1]).sort();
+  const table = /## Configuration([\s\S]*?)\n## /.exec(README)?.[1] ?? "";
+  const told = table.split("\n").filter((line) => line.startsWith("| `--"))
+    .flatMap((line) => [...line.split("|")[1].matchAll(/--([a-z-]+)/g)].map((m) => m[1])).sort();
+  ok(real.length > 5, "no flags found in options.ts");
+  same(told, real);
+});

@@ -36,7 +36,7 @@ Deno.test("set-up installs once, with one line for each need", async () => {
   equal(await setUp(RUN, tools), 0);
   same(tools.installed, [["libvulkan1", "mesa-vulkan-drivers", "ffmpeg"]]);
   equal(tools.said.filter((line) => line.startsWith("installing ")).length, 2);
-  ok(tools.said[0].startsWith("installing libvulkan1, mesa-vulkan-drivers: no Vulkan driver found"));
+  ok(tools.said[0].startsWith("installing libvulkan1, mesa-vulkan-drivers: WebGPU needs a Vulkan driver"));
 });
 
 Deno.test("without root a missing Vulkan driver ends with code 3 and the command", async () => {

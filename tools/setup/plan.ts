@@ -108,8 +108,8 @@ function findMissing(facts: Facts, { level, fakeEngine }: Wishes): Missing[] {
   if (facts.os === "linux" && gpuNeeded) {
     const usable = facts.drivers.some((driver) => isUsable(driver, facts.gpus));
     const why = !usable
-      ? "no Vulkan driver found; WebGPU needs one, this is Mesa's, which also runs on the CPU"
-      : "no Vulkan loader (libvulkan.so.1) found; WebGPU needs it";
+      ? "WebGPU needs a Vulkan driver and there is none; Mesa's also runs on the CPU"
+      : "WebGPU needs the Vulkan loader (libvulkan.so.1)";
     if (!usable || !facts.vulkanLoader) missing.push({ need: "vulkan", why, required: true });
   }
   if (!facts.ffmpeg || !facts.ffprobe) {
