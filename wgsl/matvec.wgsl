@@ -8,18 +8,22 @@ struct Shape {
   words: u32, // K / 8
   x_stride: u32, // in vec4
   out_stride: u32, // in vec4
+  cols: u32, // K
+  eps: f32,
 }
 override WG: u32 = 8u;
 override FORMAT: u32 = 0u;
 override ACT: u32 = 0u; // 0 none, 1 gelu (erf), 2 gelu (tanh), 3 quick gelu, 4 silu, 5 relu
 override ADD: u32 = 0u; // 1: out += result (residual)
+override NORM: u32 = 0u; // 1: x is RMS-normalised on the way: x · rsqrt(mean(x²) + eps) · norm
 override GLU: u32 = 0u; // 1: weight rows 2i, 2i + 1 are gate and up, out[i] = silu(gate) · up
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> weight: array<vec4u>;
 @group(0) @binding(3) var<storage, read> scales: array<vec4u>;
 @group(0) @binding(4) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(5) var<storage, read> norm: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> out: array<vec4f>;
 
 fn erf_of(z: f32) -> f32 { // Abramowitz and Stegun 7.1.26, |error| < 1.5e-7
   let a = abs(z);
@@ -103,20 +107,33 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: 
     return;
   }
   let at = group.y * shape.x_stride;
-  var a = bias[quad];
-  var b = bias[quad + 1u];
+  var a = vec4f();
+  var b = vec4f();
+  var squares = vec4f();
   var u: array<vec4f, 8>;
   var v: array<vec4f, 8>;
   for (var word = 0u; word < shape.words; word++) {
     fetch(quad, word, &u);
     fetch(quad + 1u, word, &v);
-    let p = x[at + 2u * word];
-    let q = x[at + 2u * word + 1u];
+    var p = x[at + 2u * word];
+    var q = x[at + 2u * word + 1u];
+    if (NORM == 1u) {
+      squares += p * p + q * q;
+      p *= norm[2u * word];
+      q *= norm[2u * word + 1u];
+    }
     a += u[0] * p.x + u[1] * p.y + u[2] * p.z + u[3] * p.w;
     b += v[0] * p.x + v[1] * p.y + v[2] * p.z + v[3] * p.w;
     a += u[4] * q.x + u[5] * q.y + u[6] * q.z + u[7] * q.w;
     b += v[4] * q.x + v[5] * q.y + v[6] * q.z + v[7] * q.w;
   }
+  if (NORM == 1u) {
+    let scale = inverseSqrt((squares.x + squares.y + squares.z + squares.w) / f32(shape.cols) + shape.eps);
+    a *= scale;
+    b *= scale;
+  }
+  a += bias[quad];
+  b += bias[quad + 1u];
   let to = group.y * shape.out_stride;
   if (GLU == 1u) {
     let gate = vec4f(a.x, a.z, b.x, b.z);

@@ -27,8 +27,8 @@ const linear = { x: "read", weight: "read", scales: "read", bias: "read", out: "
 const linearShape = { rows: "u32", quads: "u32", words: "u32", x_stride: "u32", out_stride: "u32" } as const;
 
 export const matvec = kernel("matvec", matvecWgsl, {
-  buffers: linear,
-  shape: linearShape,
+  buffers: { x: "read", weight: "read", scales: "read", bias: "read", norm: "read", out: "write" },
+  shape: { ...linearShape, cols: "u32", eps: "f32" },
   grid: (s, c) => [Math.ceil(s.quads / 2 / c.WG), s.rows],
 });
 
@@ -51,8 +51,8 @@ const windowedShape = {
 } as const;
 
 export const matvecTexture = kernel("matvec_texture", matvecTextureWgsl, {
-  buffers: windowed,
-  shape: windowedShape,
+  buffers: { x: "uniform", weight: "texture", bias: "read", norm: "uniform", out: "write" },
+  shape: { ...windowedShape, cols: "u32", eps: "f32" },
   grid: (s, c) => [Math.ceil(s.quads / 2 / c.WG), s.rows],
 });
 

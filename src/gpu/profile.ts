@@ -42,18 +42,23 @@ export async function measureProfile(runtime: Runtime): Promise<Profile> {
     cols,
     stride: cols,
   });
-  const shape = { rows: 1, quads: N / 4, words: K / 8, x_stride: K / 4, out_stride: N / 4 };
+  const shape = { rows: 1, quads: N / 4, words: K / 8, x_stride: K / 4, out_stride: N / 4, cols: K, eps: 0 };
   const buffer = await time(
     runtime,
     (pass) =>
-      pass.run(matvec, { x, weight: view(0, size), scales: view(size, N * K / 32), bias, out }, shape, {
-        FORMAT: 3,
-      }),
+      pass.run(
+        matvec,
+        { x, weight: view(0, size), scales: view(size, N * K / 32), bias, norm: bias, out },
+        shape,
+        {
+          FORMAT: 3,
+        },
+      ),
   );
   const texture = await time(runtime, (pass) =>
     pass.run(
       matvecTexture,
-      { x, weight: texels, bias, out },
+      { x, weight: texels, bias, norm: bias, out },
       { ...shape, x_first: 0, out_first: 0, scales_at: size / 4 },
       { FORMAT: 3 },
     ));

@@ -286,23 +286,51 @@ export interface LinearOptions {
   glu?: boolean;
 }
 
+/** An RMSNorm that a matrix-vector product applies to x on the way. */
+export interface FusedNorm {
+  weight: Tensor;
+  eps: number;
+}
+
 /** Few rows read the weights once a row; more rows share them in tiles. */
 const MATVEC_ROWS = 3;
 
 /** out [rows, n] (+)= act(x · Wᵀ + b). x's padding must be zero; out's becomes zero. */
 export function linear(pass: Pass, layer: Linear, x: Tensor, out: Tensor, options: LinearOptions = {}): void {
   for (const [first, count] of rowSlices(pass.runtime.gpu, x.rows, x.stride, out.stride)) {
-    linearRows(pass, layer, rowsOf(x, first, count), rowsOf(out, first, count), options);
+    linearRows(pass, layer, rowsOf(x, first, count), rowsOf(out, first, count), options, null);
   }
 }
 
-function linearRows(pass: Pass, layer: Linear, x: Tensor, out: Tensor, options: LinearOptions): void {
+/** The same on RMS-normalised x, in one dispatch for few rows. False: too many rows, nothing was done. */
+export function normedLinear(
+  pass: Pass,
+  norm: FusedNorm,
+  layer: Linear,
+  x: Tensor,
+  out: Tensor,
+  options: LinearOptions = {},
+): boolean {
+  if (x.rows > MATVEC_ROWS) return false;
+  linearRows(pass, layer, x, out, options, norm);
+  return true;
+}
+
+function linearRows(
+  pass: Pass,
+  layer: Linear,
+  x: Tensor,
+  out: Tensor,
+  options: LinearOptions,
+  norm: FusedNorm | null,
+): void {
   const constants = {
     FORMAT: FORMAT_CODE[layer.format],
     ACT: ACT_CODE[options.act ?? "none"],
     ADD: options.add ? 1 : 0,
     GLU: options.glu ? 1 : 0,
   };
+  const normConstants = { ...constants, NORM: norm ? 1 : 0 };
   for (const { first, rows, data } of layer.shards) {
     const to = first === 0 ? out : columnsFrom(out, options.glu ? first / 2 : first);
     const bias: Tensor = first === 0 ? layer.bias : columnsFrom(layer.bias, first);
@@ -312,18 +340,21 @@ function linearRows(pass: Pass, layer: Linear, x: Tensor, out: Tensor, options: 
       x_stride: x.stride / 4,
       out_stride: out.stride / 4,
     };
+    const few = { cols: layer.k, eps: norm?.eps ?? 0 };
+    const weightOfNorm = norm?.weight ?? layer.bias;
     if (data.kind === "buffer") {
-      const kernel = x.rows <= MATVEC_ROWS ? matvec : matmul;
       const buffers = { x, weight: data.weight, scales: data.scales, bias, out: to };
-      pass.run(kernel, buffers, { ...shape, rows: x.rows }, constants);
+      const sizes = { ...shape, rows: x.rows };
+      if (x.rows > MATVEC_ROWS) pass.run(matmul, buffers, sizes, constants);
+      else pass.run(matvec, { ...buffers, norm: weightOfNorm }, { ...sizes, ...few }, normConstants);
       continue;
     }
     for (let row = 0; row < x.rows;) {
       const { start, x_first, count } = window(x, row);
-      const kernel = count <= MATVEC_ROWS ? matvecTexture : matmulTexture;
       const buffers = { x: { ...x, offset: start }, weight: data.weight, bias, out: to };
-      const at = { x_first, out_first: row, scales_at: data.scalesAt };
-      pass.run(kernel, buffers, { ...shape, ...at, rows: count }, constants);
+      const sizes = { ...shape, x_first, out_first: row, scales_at: data.scalesAt, rows: count };
+      if (count > MATVEC_ROWS) pass.run(matmulTexture, buffers, sizes, constants);
+      else pass.run(matvecTexture, { ...buffers, norm: weightOfNorm }, { ...sizes, ...few }, normConstants);
       row += count;
     }
   }

@@ -9,7 +9,15 @@ import { attend } from "./attention.ts";
 import { gather, loadRmsNorm, loadVector, type Norm, norm } from "./blocks.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { KvCache } from "./kv_cache.ts";
-import { FORMAT_CODE, type Linear, linear, loadLinear, type Precision } from "./linear.ts";
+import {
+  FORMAT_CODE,
+  type Linear,
+  linear,
+  type LinearOptions,
+  loadLinear,
+  normedLinear,
+  type Precision,
+} from "./linear.ts";
 
 export interface TrunkConfig {
   vocabSize: number;
@@ -153,13 +161,11 @@ export class TextTrunk {
     const inner = work.get("inner", rows, c.intermediate);
     this.layers.forEach((layer, i) => {
       pass.tap(`text.layer_in.${i}`, x);
-      norm(pass, layer.inputNorm, x, h);
-      linear(pass, layer.qkv, h, qkv);
+      this.#normed(pass, layer.inputNorm, layer.qkv, x, h, qkv);
       this.#attend(pass, layer, data, cache, i, qkv, attended);
       if (i === 0) this.#tapLinear(pass, `text.layer0.attn_out`, layer.o, attended);
       linear(pass, layer.o, attended, x, { add: true });
-      norm(pass, layer.postNorm, x, h);
-      linear(pass, layer.gateUp, h, inner, { glu: true });
+      this.#normed(pass, layer.postNorm, layer.gateUp, x, h, inner, { glu: true });
       if (i === 0) this.#tapLinear(pass, `text.layer0.mlp_out`, layer.down, inner);
       linear(pass, layer.down, inner, x, { add: true });
       if (data.deepstack && i < taps.length) gather(pass, taps[i], data.deepstack, x, { add: true });
@@ -173,8 +179,25 @@ export class TextTrunk {
     const last = work.get("last", data.wantedRows, c.hidden);
     gather(pass, x, data.wanted, last);
     const normed = work.get("normed", data.wantedRows, c.hidden);
-    norm(pass, this.finalNorm, last, normed);
-    return this.logits(pass, normed);
+    const logits = work.get("logits", data.wantedRows, c.vocabSize);
+    this.#normed(pass, this.finalNorm, this.head, last, normed, logits);
+    pass.tap("logits", logits);
+    return logits;
+  }
+
+  /** out = layer(norm(x)): one dispatch for few rows, else through h. */
+  #normed(
+    pass: Pass,
+    n: Norm,
+    layer: Linear,
+    x: Tensor,
+    h: Tensor,
+    out: Tensor,
+    options: LinearOptions = {},
+  ): void {
+    if (normedLinear(pass, n, layer, x, out, options)) return;
+    norm(pass, n, x, h);
+    linear(pass, layer, h, out, options);
   }
 
   /** Head: [rows, hidden], finally normed → [rows, vocab]. */

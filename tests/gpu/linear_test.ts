@@ -1,6 +1,6 @@
 /** matvec and matmul in every format, on awkward shapes, against float64. */
 import { assert, assertEquals } from "../support/assert.ts";
-import { type Activation, linear, loadLinear } from "../../src/model/linear.ts";
+import { type Activation, linear, loadLinear, normedLinear } from "../../src/model/linear.ts";
 import { convert } from "../../src/weights/convert.ts";
 import { Checkpoint } from "../../src/model/checkpoint.ts";
 import { floatRows } from "../../src/model/linear.ts";
@@ -190,4 +190,28 @@ gpuTest("linear: a layer whose rows pass the binding limit is sharded", async (r
     pass.submit();
     assert(reference.nmse(await download(runtime, out), reference.linear(x, w, null, m, n, k)) < TIGHT);
   });
+});
+
+bothPlaces("linear: RMSNorm on the way equals RMSNorm before", async (runtime) => {
+  for (const [m, n, k] of [[1, 40, 72], [3, 24, 256]]) {
+    const w = noise(8, n * k, 0.3);
+    const x = noise(9, m * k, 2);
+    const gain = noise(10, k);
+    await withCheckpoint({ "l": { dtype: "F32", shape: [n, k], data: w } }, async (checkpoint) => {
+      const sources = [{ name: "l", n }];
+      const layer = loadLinear(runtime, checkpoint, { name: "l", k, sources, bias: null, precision: "f32" });
+      const out = runtime.memory.tensor("out", m, n);
+      const pass = runtime.begin("test");
+      const norm = { weight: upload(runtime, gain, 1, k), eps: 1e-3 };
+      assert(normedLinear(pass, norm, layer, upload(runtime, x, m, k), out));
+      assert(
+        !normedLinear(pass, norm, layer, upload(runtime, noise(1, 9 * k), 9, k), out),
+        "many rows are refused",
+      );
+      pass.submit();
+      const normed = Float32Array.from(reference.rmsnorm(x, gain, m, k, 1e-3));
+      const error = reference.nmse(await download(runtime, out), reference.linear(normed, w, null, m, n, k));
+      assert(error < TIGHT, `[${m}, ${n}, ${k}]: NMSE ${error}`);
+    });
+  }
 });
