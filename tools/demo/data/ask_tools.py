@@ -1,7 +1,8 @@
 """Conversations with tools: varied names, descriptions and parameters; calls, and answers from results."""
 import json
 import random
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from .words import NAMES, a, capital
 
@@ -31,14 +32,25 @@ VERBS = ["get", "get", "find", "read", "fetch", "lookup", "check", "query"]
 
 
 @dataclass
-class Case:
+class Request:
     """One request that a tool answers."""
-    tool: dict
     question: str
     name: str
     arguments: dict
-    result: dict = field(default_factory=dict)
+    result: object = None
     answer: str = ""  # after the result
+
+
+@dataclass
+class Tool:
+    """A caller's tool, and how to draw requests for it."""
+    schema: dict
+    ask: Callable[[random.Random], Request]
+    kind: str
+
+    @property
+    def name(self) -> str:
+        return self.schema["function"]["name"]
 
 
 def schema(name: str, description: str, properties: dict[str, str], required: list[str]) -> dict:
@@ -65,88 +77,106 @@ def value_of(rng: random.Random) -> object:
     return rng.choice([rng.randint(0, 100), rng.randint(100, 9999), word(rng), rng.choice(["open", "red", "late", "new"])])
 
 
-def search(rng: random.Random, product: str, shown: bool = False) -> Case:
-    """A search tool, perhaps with a bound on the price; `shown`: the product is in a picture."""
-    query, properties = rng.choice(QUERY), {}
+def search(rng: random.Random, shown: str = "") -> Tool:
+    """A search tool, perhaps with a bound on the price; `shown`: a product in a picture that may be meant."""
+    query, bound, properties = rng.choice(QUERY), "", {}
     properties[query] = "string"
-    arguments, price = {query: product}, rng.randint(2, 99)
-    question = rng.choice(PICTURE_FIND) if shown else rng.choice(FIND).format(a=a(product))
     if rng.random() < 0.5:
         bound = rng.choice(BOUND)
         properties[bound] = rng.choice(["integer", "number"])
-        if not shown and rng.random() < 0.7:
-            question, arguments[bound] = rng.choice(FIND_BOUND).format(a=a(product), n=price), price
     if rng.random() < 0.25:
         properties["top_k"] = "integer"
-    cost = rng.randint(1, price)
-    result = rng.choice([{"results": [{"title": product, "price": cost}]}, {"product": product, "price": cost},
-                         [{"name": product, "price": cost}], {"price": cost}])
-    tool = schema(rng.choice(SEARCH_NAMES), rng.choice(SEARCH_TEXT), properties, [query])
-    return Case(tool, question, tool["function"]["name"], arguments, result, f"The price is ${cost}.")
+    made = schema(rng.choice(SEARCH_NAMES), rng.choice(SEARCH_TEXT), properties, [query])
+
+    def ask(rng: random.Random) -> Request:
+        meant = bool(shown) and rng.random() < 0.6
+        product = shown if meant else rng.choice(NAMES)
+        thing = a(product) if rng.random() < 0.85 or meant else word(rng)
+        arguments, price = {query: product if thing == a(product) else thing}, rng.randint(2, 99)
+        question = rng.choice(PICTURE_FIND) if meant else rng.choice(FIND).format(a=thing)
+        if bound and not meant and rng.random() < 0.7:
+            question, arguments[bound] = rng.choice(FIND_BOUND).format(a=thing, n=price), price
+        cost, title = rng.randint(1, price), arguments[query]
+        result = rng.choice([{"results": [{"title": title, "price": cost}]}, {"product": title, "price": cost},
+                             [{"name": title, "price": cost}], {"price": cost}])
+        return Request(question, made["function"]["name"], arguments, result, f"The price is ${cost}.")
+
+    return Tool(made, ask, "product")
 
 
-def price(rng: random.Random, product: str) -> Case:
+def price(rng: random.Random) -> Tool:
     parameter = rng.choice(["product", "item", "name", "product_name", "title"])
     name = rng.choice(["get_price", "price", "price_of", "lookup_price", "check_price", "fetch_price", "product_price"])
-    cost = rng.choice([rng.randint(1, 99), rng.randint(1, 99) + 0.5])
     text = rng.choice(["Get the price of a product.", "Price of an item.", "Look up a price.", ""])
-    return Case(schema(name, text, {parameter: "string"}, [parameter]), rng.choice(PRICE_OF).format(a=a(product)), name,
-                {parameter: product}, rng.choice([{"price": cost}, {"product": product, "price": cost}]),
-                f"The price is ${cost}.")
+
+    def ask(rng: random.Random) -> Request:
+        product = rng.choice(NAMES)
+        thing = a(product) if rng.random() < 0.8 else word(rng)
+        value = product if thing == a(product) else thing
+        cost = rng.choice([rng.randint(1, 99), rng.randint(1, 99) + 0.5])
+        result = rng.choice([{"price": cost}, {"product": value, "price": cost}])
+        return Request(rng.choice(PRICE_OF).format(a=thing), name, {parameter: value}, result, f"The price is ${cost}.")
+
+    return Tool(schema(name, text, {parameter: "string"}, [parameter]), ask, "product")
 
 
-def weather(rng: random.Random) -> Case:
-    city = rng.choice(CITIES) if rng.random() < 0.5 else word(rng)
+def weather(rng: random.Random) -> Tool:
     parameter = rng.choice(["city", "location", "place", "town"])
     name = rng.choice(["get_weather", "weather", "get_current_weather", "weather_in", "check_weather", "fetch_weather"])
     text = rng.choice(["Get the weather in a city.", "Current weather.", "Weather of a place.", "Get the current weather.", ""])
-    degrees, sky = rng.randint(-10, 40), rng.choice(["sunny", "cloudy", "rainy", "windy", "snowy"])
-    return Case(schema(name, text, {parameter: "string"}, [parameter]), rng.choice(WEATHER).format(v=city), name,
-                {parameter: city}, {"temperature": degrees, "condition": sky}, f"The temperature is {degrees} and the condition is {sky}.")
+
+    def ask(rng: random.Random) -> Request:
+        city = rng.choice(CITIES) if rng.random() < 0.5 else word(rng)
+        degrees, sky = rng.randint(-10, 40), rng.choice(["sunny", "cloudy", "rainy", "windy", "snowy"])
+        return Request(rng.choice(WEATHER).format(v=city), name, {parameter: city},
+                       {"temperature": degrees, "condition": sky}, f"The temperature is {degrees} and the condition is {sky}.")
+
+    return Tool(schema(name, text, {parameter: "string"}, [parameter]), ask, "weather")
 
 
-def attribute(rng: random.Random) -> Case:
+def attribute(rng: random.Random) -> Tool:
     """Any property of any kind of thing, with made-up values: what must be copied from the caller's words."""
     kind = rng.choice(ATTRIBUTES) if rng.random() < 0.7 else word(rng).split()[0].lower()
-    entity, value = rng.choice(ENTITIES), word(rng)
+    entity = rng.choice(ENTITIES)
     parameter = rng.choice([entity, f"{entity}_id", f"{entity}_name", "name", "id"])
     name = rng.choice([f"{rng.choice(VERBS)}_{kind}", f"{entity}_{kind}", f"{rng.choice(VERBS)}_{entity}_{kind}", kind])
     text = rng.choice([f"Get the {kind} of a {entity}.", f"{capital(kind)} of a {entity}.", f"Look up the {kind}.", ""])
-    found = value_of(rng)
-    result = rng.choice([{kind: found}, {parameter: value, kind: found}])
-    return Case(schema(name, text, {parameter: "string"}, [parameter]), capital(rng.choice(ATTRIBUTE_OF).format(k=kind, v=value)),
-                name, {parameter: value}, result, f"The {kind} is {found}.")
+
+    def ask(rng: random.Random) -> Request:
+        value, found = word(rng), value_of(rng)
+        result = rng.choice([{kind: found}, {parameter: value, kind: found}])
+        return Request(capital(rng.choice(ATTRIBUTE_OF).format(k=kind, v=value)), name, {parameter: value}, result,
+                       f"The {kind} is {found}.")
+
+    return Tool(schema(name, text, {parameter: "string"}, [parameter]), ask, kind)
 
 
-def image_search(rng: random.Random) -> Case:
+def image_search(rng: random.Random) -> Tool:
     parameter = rng.choice(["image_index", "image_index", "index", "image"])
     name = rng.choice(["image_search", "search_by_image", "reverse_image_search", "find_by_picture"])
     text = rng.choice(["Find pages by picture.", "Search with an image.", "Reverse image search.", "Find pages by picture – 以图搜图"])
-    return Case(schema(name, text, {parameter: "integer"}, [parameter]), rng.choice(["Search with this picture.",
-                "Use the picture to search.", "Do an image search.", "Search by image."]), name, {parameter: 0})
+
+    def ask(rng: random.Random) -> Request:
+        question = rng.choice(["Search with this picture.", "Use the picture to search.", "Do an image search.",
+                               "Search by image."])
+        return Request(question, name, {parameter: 0})
+
+    return Tool(schema(name, text, {parameter: "integer"}, [parameter]), ask, "image")
 
 
-def cases(rng: random.Random, product: str | None = None) -> list[Case]:
-    """One to three requests with tools of different names; with a picture of `product`, the first ask about it."""
-    makers = [lambda: search(rng, rng.choice(NAMES)), lambda: price(rng, rng.choice(NAMES)), lambda: weather(rng),
-              lambda: attribute(rng), lambda: attribute(rng)]
-    chosen = [m() for m in rng.sample(makers, rng.randint(1, 3))]
-    if product:
-        chosen = [search(rng, product, True), *([image_search(rng)] if rng.random() < 0.5 else []), *chosen[:1]]
-    seen: dict[str, Case] = {}
-    for case in chosen:
-        seen.setdefault(case.name, case)
-    # two searches, or a search and a price tool, would both fit a question: keep one of a kind
-    kinds, kept = set(), []
-    for case in seen.values():
-        kind = "product" if set(case.arguments.values()) & set(NAMES) else case.name
-        if kind not in kinds:
-            kinds.add(kind)
-            kept.append(case)
+def draw(rng: random.Random, shown: str = "") -> list[Tool]:
+    """One to three tools, no two for the same request; with a picture of `shown`, a search first of all."""
+    made = [m(rng) for m in rng.sample([search, price, weather, attribute, attribute], rng.randint(1, 3))]
+    if shown:
+        made = [search(rng, shown), *([image_search(rng)] if rng.random() < 0.5 else []), *made[:1]]
+    kept: list[Tool] = []
+    for tool in made:
+        if all(tool.kind != k.kind and tool.name != k.name for k in kept):
+            kept.append(tool)
     rng.shuffle(kept)
     return kept
 
 
-def result_text(case: Case) -> str:
+def result_text(request: Request) -> str:
     """What the tool gives back, as text."""
-    return json.dumps(case.result, ensure_ascii=False)
+    return json.dumps(request.result, ensure_ascii=False)

@@ -4,13 +4,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from . import ask_media, ask_pictures, ask_text, ask_tools, geometry, pictures, sentences, speech, videos
+from . import ask_text, ask_tools, geometry, scenes, speech, videos
 from .items import Item, think
-from .template import PADS, POLICY, call_text, preamble
+from .template import POLICY, call_text, preamble
 
 SYSTEMS = ["You are a helpful assistant.", "Be brief.", "You are a shop assistant.", "Answer in one sentence.",
            "You moderate product videos.", "You help customers."]
-EFFORTS = ["minimal", "medium", "high"]
+EFFORTS = {"minimal": 25, "medium": 50, "high": 25}
+
+
+def draw_effort(rng: random.Random) -> str:
+    return rng.choices(list(EFFORTS), list(EFFORTS.values()))[0]
 
 
 @dataclass
@@ -57,7 +61,7 @@ def segments_of(rng: random.Random, items: list[Item], count: int, shape: Shape,
         i = rng.choices(range(len(pool)), [w for _, w in pool])[0]
         chosen.append(pool.pop(i)[0])
     if shape.style != "follow_up":
-        return [Segment(i.task, answer_turns(i, effort)) for i in chosen]
+        return [Segment(f"think_{effort}" if effort else i.task, answer_turns(i, effort)) for i in chosen]
     result = []
     for second in chosen:
         first = rng.choice([i for i in items if i is not second] or items)
@@ -68,46 +72,21 @@ def segments_of(rng: random.Random, items: list[Item], count: int, shape: Shape,
     return result
 
 
-def scene(rng: random.Random, split: str, shape: Shape, unseen: bool = False) -> tuple[Pack, list[Item], str, dict]:
-    """The media of a pack, the questions about them, and the placeholders."""
+def media_pack(rng: random.Random, split: str, shape: Shape, unseen: bool = False) -> tuple[Pack, scenes.Scene]:
+    """A scene of this shape, its media as arrays in a pack without questions."""
     height, width = geometry.draw_source(rng, shape.grid, 600 if rng.random() < 0.05 else 200)
-    size, pack = (width, height), Pack("", [])
-    if shape.kind == "shapes":
-        p = pictures.shapes_picture(rng, split, size)
-        pack.frames, pack.labels = np.asarray(geometry.fit(p.image))[None], {"picture": p}
-        return pack, ask_pictures.shapes(rng, p), PADS["image"], {}
-    if shape.kind == "product":
-        p = pictures.product_picture(rng, split, size, unseen_vendor=unseen, unseen_font=unseen)
-        pack.frames, pack.labels = np.asarray(geometry.fit(p.image))[None], {"picture": p}
-        return pack, ask_pictures.product(rng, p, split), PADS["image"], {}
-    if shape.kind == "speech":
-        s = sentences.draw(rng, split)
-        pack.mel = heard(rng, s, shape.seconds, unseen)
-        return pack, ask_media.speech(rng, s), PADS["audio"], {"speech_transcript": 2.0}
-    if shape.kind in ("sequence", "moving"):
-        if shape.kind == "moving":
-            clip = videos.moving(rng, split, size)
-            items, weights = ask_media.moving(rng, clip), {"video_direction": 2.0}
-        else:
-            clip = videos.sequence(rng, split, size, 2 if shape.frames < 6 or rng.random() < 0.6 else 3)
-            items, weights = ask_media.sequence(rng, clip), {"video_order": 2.0}
-        pack.frames, pack.video = film(clip, shape.frames), True
+    products = 2 if shape.frames < 6 or rng.random() < 0.6 else 3
+    scene = scenes.draw(rng, split, shape.kind, (width, height), shape.seconds, products, unseen)
+    pack = Pack("", [], labels={"picture": scene.picture} if scene.picture else {})
+    if scene.clip:
+        pack.frames, pack.video = film(scene.clip, shape.frames), True
         pack.second_per_grid = rng.choice([1.0] * 6 + [2.0, 0.5])
-        pack.labels = {"clip": clip, "ends": (0, shape.frames - 1)}
-        return pack, items, PADS["video"], weights
-    # a product with its tag, and a voice about it
-    p = pictures.product_picture(rng, split, size, tagged=1.0)
-    spoken = p.product if rng.random() < 0.75 else rng.choice(sentences.NAMES)
-    price = p.tag.price if rng.random() < 0.5 else ask_media.close_price(rng, p.tag.price)
-    s = sentences.draw(rng, split, spoken, price)
-    pack.mel, pack.labels = heard(rng, s, shape.seconds, unseen), {"picture": p}
-    items = ask_media.voice_over(rng, p, s)
-    weights = {"vv_verdict_equal": 3.0, "vv_verdict_unequal": 3.0}
-    if shape.kind == "tagged_speech":
-        pack.frames = np.asarray(geometry.fit(p.image))[None]
-        return pack, items, rng.choice([PADS["image"] + PADS["audio"], PADS["audio"] + PADS["image"]]), weights
-    pack.frames, pack.video = film(videos.still(rng, p), shape.frames), True
-    return pack, items, "<|vision_start|><|audio_start|><|video_pad|><|audio_pad|><|audio_end|><|vision_end|>", weights
+    elif scene.picture:
+        pack.frames = np.asarray(geometry.fit(scene.picture.image))[None]
+    if scene.sound:
+        wave = speech.resample(scene.sound.wave, scene.sound.rate)
+        pack.mel = speech.log_mel(wave[:int(shape.seconds * speech.TARGET)])
+    return pack, scene
 
 
 def film(clip: videos.Clip, frames: int) -> np.ndarray:
@@ -115,41 +94,42 @@ def film(clip: videos.Clip, frames: int) -> np.ndarray:
     return np.stack([np.asarray(geometry.fit(clip.frame(i / (frames - 1)))) for i in range(frames)])
 
 
-def heard(rng: random.Random, s: sentences.Sentence, seconds: float, unseen: bool) -> np.ndarray:
-    """Log-mel of the sentence in a clip of this length, cut to whole mel frames."""
-    wave, hz, _ = speech.speak(rng, s.words, unseen)
-    clip, _ = speech.place(rng, wave, hz, seconds)
-    return speech.log_mel(speech.resample(clip, hz)[:int(seconds * speech.TARGET)])
+def policy(rng: random.Random, effort: str) -> str:
+    """The thinking policy, at times followed by the caller's own system prompt."""
+    own = f"\n\n{rng.choice(SYSTEMS)}" if rng.random() < 0.15 else ""
+    return POLICY.format(effort=effort) + own
+
+
+def tool_segment(rng: random.Random, tool: ask_tools.Tool, effort: str) -> Segment:
+    """A request and its call, half the time the tool's result and the answer from it too."""
+    request = tool.ask(rng)
+    call = call_text(request.name, request.arguments)
+    item = Item("tool_call", request.question, call, "request", f"I use {request.name}.", f"{request.name} fits.")
+    turns = answer_turns(item, effort)
+    if request.result is None or rng.random() < 0.5:
+        return Segment("tool_call", turns)
+    response = (f"\n<|im_start|>user\n<tool_response>\n{ask_tools.result_text(request)}\n</tool_response><|im_end|>\n"
+                "<|im_start|>assistant\n")
+    final = Item("tool_result", "", request.answer, "result", "I read the result.")
+    return Segment("tool_result", [*turns, (response, False), answer_turns(final, effort)[1]])
 
 
 def tool_pack(rng: random.Random, split: str, shape: Shape, count: int) -> Pack:
-    """Tool calls and answers from their results; half of them thinking."""
-    effort = rng.choice(EFFORTS) if rng.random() < 0.4 else ""
-    with_picture = shape.kind == "product"
-    pack, items, pads = Pack("", []), [], ""
-    product = None
-    if with_picture:
-        pack, items, pads, _ = scene(rng, split, shape)
-        product = pack.labels["picture"].product
-    chosen = ask_tools.cases(rng, product)
-    rng.shuffle(items)
-    system = POLICY.format(effort=effort) if effort else rng.choice(["", "", *SYSTEMS])
-    pack.prefix = preamble(system, [c.tool for c in chosen]) + "<|im_start|>user\n" + pads
-    for i in range(count):
-        case = chosen[i % len(chosen)]
-        if product and items and i >= count - 1 or rng.random() < 0.08:
-            item = items.pop() if items else rng.choice(ask_text.items(rng)[:2])
-            pack.segments.append(Segment(item.task if items else "text_greeting", answer_turns(item, effort)))
-            continue
-        call = call_text(case.name, case.arguments)
-        item = Item("tool_call", case.question, call, "request", f"I use {case.name}.",
-                    f"{case.name} fits.")
-        segment = Segment("tool_call", answer_turns(item, effort))
-        if case.result and rng.random() < 0.5:
-            response = f"\n<|im_start|>user\n<tool_response>\n{ask_tools.result_text(case)}\n</tool_response><|im_end|>\n<|im_start|>assistant\n"
-            final = Item("tool_result", "", case.answer, "result", "I read the result.")
-            segment = Segment("tool_result", [*segment.turns, (response, False), answer_turns(final, effort)[1]])
-        pack.segments.append(segment)
+    """Requests to tools, now and then one that needs none; some of the packs thinking, some with a picture."""
+    effort = draw_effort(rng) if rng.random() < 0.4 else ""
+    pack, items, pads, shown = Pack("", []), ask_text.items(rng)[:2], "", ""
+    if shape.kind == "product":
+        pack, scene = media_pack(rng, split, shape)
+        items, pads, shown = scene.items, scene.pads, scene.picture.product
+    tools = ask_tools.draw(rng, shown)
+    system = policy(rng, effort) if effort else rng.choice(["", "", *SYSTEMS])
+    pack.prefix = preamble(system, [t.schema for t in tools]) + "<|im_start|>user\n" + pads
+    for _ in range(count):
+        if rng.random() < (0.25 if shown else 0.1):
+            item = rng.choice(items)
+            pack.segments.append(Segment(f"tool_unneeded_{item.task}", answer_turns(item, effort)))
+        else:
+            pack.segments.append(tool_segment(rng, rng.choice(tools), effort))
     return pack
 
 
@@ -158,19 +138,20 @@ def make(rng: random.Random, split: str, shape: Shape, count: int = 4, unseen: b
     """A pack of `count` conversations of this shape."""
     if shape.style == "tools":
         return tool_pack(rng, split, shape, count)
-    effort = rng.choice(EFFORTS) if shape.style == "think" else ""
+    effort = draw_effort(rng) if shape.style == "think" else ""
     if shape.kind == "text":
         pack, pads, own = Pack("", []), "", {"text_compare": 3.0}
         items = [i for _ in range(2) for i in ask_text.items(rng)]
     else:
-        pack, items, pads, own = scene(rng, split, shape, unseen)
+        pack, scene = media_pack(rng, split, shape, unseen)
+        items, pads, own = scene.items, scene.pads, scene.weights
     own = {**own, **(weights or {})}
-    system = POLICY.format(effort=effort) if effort else rng.choice(SYSTEMS) if rng.random() < 0.08 else ""
+    system = policy(rng, effort) if effort else rng.choice(SYSTEMS) if rng.random() < 0.08 else ""
     if shape.style == "text_first":
         item = rng.choices(items, [own.get(i.task, 1.0) for i in items])[0]
         pack.prefix = f"{preamble(system)}<|im_start|>user\n{item.question}{pads}"
         turns = [("<|im_end|>\n<|im_start|>assistant\n", False), answer_turns(item, effort)[1]]
-        pack.segments = [Segment(item.task, turns)]
+        pack.segments = [Segment(f"think_{effort}" if effort else item.task, turns)]
         return pack
     pack.prefix = f"{preamble(system)}<|im_start|>user\n{pads}"
     pack.segments = segments_of(rng, items, count, shape, effort, own)

@@ -77,8 +77,12 @@ def draw_voice(rng: random.Random, unseen: bool = False) -> str:
     return f"{rng.choice(ACCENTS)}+{rng.choice(UNSEEN_VARIANTS if unseen else VARIANTS)}"
 
 
-def speak(rng: random.Random, words: list[str], unseen: bool = False) -> tuple[np.ndarray, int, list[float]]:
-    """Speaks words in a drawn voice: samples (mono, −1 to 1), their rate in Hz, the start of each word in seconds."""
+def speak(rng: random.Random, words: list[str], unseen: bool = False,
+          limit: float = 60.0) -> tuple[np.ndarray, int, list[float]]:
+    """Speaks words in a drawn voice: samples (mono, −1 to 1), their rate in Hz, the start of each word in seconds.
+
+    Faster where it would take more than `limit` seconds.
+    """
     text = " ".join(words)
     starts = [0]
     for word in words:
@@ -87,7 +91,10 @@ def speak(rng: random.Random, words: list[str], unseen: bool = False) -> tuple[n
         e = engine()
         plain = rng.random() < 0.25
         voice = rng.choice(ACCENTS) if plain and not unseen else draw_voice(rng, unseen)
-        wave, marks = e.speak(text, voice, 170 if plain else rng.randint(125, 215), 50 if plain else rng.randint(25, 75))
+        speed, pitch = (170, 50) if plain else (rng.randint(125, 215), rng.randint(25, 75))
+        wave, marks = e.speak(text, voice, speed, pitch)
+        if len(wave) > limit * e.rate:
+            wave, marks = e.speak(text, voice, min(400, round(1.1 * speed * len(wave) / (limit * e.rate))), pitch)
     times = [np.nan] * len(words)
     for ms, position in marks:
         index = max(i for i, s in enumerate(starts[:-1]) if s <= max(0, position - 1))

@@ -80,6 +80,8 @@ class Run:
             for name, module in modules.items():
                 module.load_state_dict(state["modules"][name])
             for opt, saved in zip(opts, state["opts"]):
+                for group, own in zip(saved["param_groups"], opt.param_groups):
+                    group["peak"] = own["peak"]  # the command line decides
                 opt.load_state_dict(saved)
             self.step = state["step"]
 

@@ -117,7 +117,10 @@ def losses(out: dict[str, Tensor], y: dict[str, Tensor]) -> tuple[Tensor, dict[s
         logits, target = logits.float().flatten(0, -2), y[name].flatten()
         if (target >= 0).sum() == 0:
             continue
-        loss = F.cross_entropy(logits, target, ignore_index=-100)
+        classes = torch.ones(logits.shape[1])
+        if name in CELLS or name in DENSE:
+            classes[-1] = 0.12  # "nothing here" is most of them
+        loss = F.cross_entropy(logits, target, classes, ignore_index=-100)
         total = total + loss * {"at_product": 1.5, "at_tens": 3.0, "at_ones": 3.0, "kind": 2.0, "colour": 2.0}.get(name, 1.0)
         none = logits.shape[1] - 1 if name in (*CELLS, *DENSE, "tens", "ones", "product", "tag", "direction") else -1
         some = (target >= 0) & (target != none)
@@ -131,12 +134,13 @@ def main() -> None:
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--steps", type=int, default=2400)
     parser.add_argument("--batch", type=int, default=96)
+    parser.add_argument("--muon", type=float, default=3e-3, help="peak learning rate of block matrices")
     args = parser.parse_args()
     torch.manual_seed(1)
     vision = Vision(BASE["vision_config"])
     heads = Heads(BASE["vision_config"]["out_hidden_size"], len(vision.deepstack_merger_list))
     run = Run(args.out, {"vision": vision, "heads": heads},
-              optimisers([*vision.named_parameters(prefix="v"), *heads.named_parameters(prefix="h")], 2e-3, 1e-3))
+              optimisers([*vision.named_parameters(prefix="v"), *heads.named_parameters(prefix="h")], args.muon, 1e-3))
     while run.step < args.steps:
         if run.step % 200 == 0 and run.step:
             evaluate(vision, heads)

@@ -1,0 +1,68 @@
+"""Which packs a training step holds: shares of kinds and styles, batch sizes, question weights."""
+import random
+
+from torch.utils.data import IterableDataset
+
+from data import geometry, packs
+from model.packing import Batch, Packer
+
+PICTURES = {"product": 55, "shapes": 45}
+TEMPORAL = {"speech": 26, "sequence": 20, "moving": 18, "voice_over": 20, "tagged_speech": 16}
+TEXTS = {("text", "plain"): 14, ("text", "tools"): 28, ("text", "think"): 6, ("product", "tools"): 10, ("product", "think"): 10,
+         ("shapes", "think"): 8, ("speech", "think"): 8, ("sequence", "think"): 3, ("moving", "think"): 3,
+         ("tagged_speech", "think"): 3, ("voice_over", "think"): 3, ("product", "follow_up"): 6, ("shapes", "follow_up"): 5}
+# questions that need more practice than others
+WEIGHTS = {"product_price": 1.3, "product_tag": 1.3, "product_name": 1.3, "product_describe": 1.3, "product_json": 1.3,
+           "product_background": 0.6, "product_tag_colour": 0.6, "product_category": 0.8, "shapes_background": 0.4,
+           "shapes_count_of": 1.5, "shapes_count_colour": 0.7, "shapes_describe": 1.5}
+SECONDS = [2.0, 2.5, 2.5, 3.0, 3.0, 3.5, 4.0, 5.0]
+FRAMES = [4, 4, 4, 4, 6, 6, 8, 10, 12]
+
+
+def draw_shape(rng: random.Random, group: str) -> packs.Shape:
+    """The shape of a batch's packs; long clips are rare, as they cost most."""
+    style = "plain"
+    if group == "pictures":
+        kind = rng.choices(list(PICTURES), list(PICTURES.values()))[0]
+    elif group == "temporal":
+        kind = rng.choices(list(TEMPORAL), list(TEMPORAL.values()))[0]
+    else:
+        kind, style = rng.choices(list(TEXTS), list(TEXTS.values()))[0]
+    if style == "plain" and kind != "text" and rng.random() < 0.12:
+        style = "text_first"
+    seconds = rng.choice(SECONDS) if rng.random() < 0.95 else rng.uniform(5, 10)
+    frames = rng.choice(FRAMES) if rng.random() < 0.97 else rng.choice([16, 20])
+    if kind == "voice_over":
+        frames = packs.videos.frame_count(max(2.0, seconds), 25.0)
+    return packs.Shape(kind, geometry.draw_grid(rng), frames, round(seconds, 2), style)
+
+
+def size_of(shape: packs.Shape, base: int) -> int:
+    """Packs in a batch, fewer where each is long."""
+    cost = 1.0 + (shape.frames / 8 if shape.kind in ("sequence", "moving", "voice_over") else 0)
+    cost += shape.seconds / 8 if shape.kind in ("speech", "voice_over", "tagged_speech") else 0
+    cost += 1.5 if shape.style in ("think", "tools") else 0.3 if shape.style == "follow_up" else 0
+    return max(2, round(base * (1.6 if shape.style == "text_first" else 1.0) / cost))
+
+
+def make_batch(packer: Packer, seed: str, split: str, group: str, base: int, unseen: bool = False) -> tuple[Batch, list[packs.Pack]]:
+    """The batch of one group that belongs to this seed, and its packs."""
+    rng = random.Random(seed)
+    shape = draw_shape(rng, group)
+    count = 6 if shape.style in ("think", "tools") else 4
+    made = [packs.make(rng, split, shape, count, unseen, WEIGHTS) for _ in range(size_of(shape, base))]
+    return packer.collate(made, verdict_weight=4.0), made
+
+
+class Steps(IterableDataset):
+    """Endless steps from `first` on: a list of batches each, one a group."""
+
+    def __init__(self, packer: Packer, first: int, sizes: dict[str, int]):
+        self.packer, self.first, self.sizes = packer, first, sizes
+
+    def __iter__(self):
+        step = self.first
+        while True:
+            made = [make_batch(self.packer, f"{step}-{g}", "train", g, n) for g, n in self.sizes.items() if n]
+            yield [(batch, [p.labels for p in group_packs]) for batch, group_packs in made]
+            step += 1
