@@ -7,6 +7,9 @@ import { promptOf, Random, type Recipe, type Request, TraceMaker, type TraceShap
 
 const REQUESTS = 20;
 
+/** `tight`: long answers in little memory. Hits of the cache are counted where it can hold something: in `roomy`. */
+export type Memory = "roomy" | "tight";
+
 interface Answer {
   ids: number[];
   cachedTokens: number;
@@ -18,6 +21,7 @@ class Runner {
   readonly engine: Engine;
   readonly #open = new Map<number, { ids: number[]; resolve: (answer: Answer) => void }>();
   #next = 1;
+  #preemptions = 0;
 
   constructor(model: Model, options: Partial<typeof DEFAULT_ENGINE_OPTIONS>) {
     this.engine = new Engine(model, {
@@ -48,6 +52,13 @@ class Runner {
     return { id, answer };
   }
 
+  /** Since last asked. */
+  preemptions(): number {
+    const { preemptions } = this.engine.stats(), since = preemptions - this.#preemptions;
+    this.#preemptions = preemptions;
+    return since;
+  }
+
   #event(id: number, { ids, cachedTokens, finish }: GenerationEvent): void {
     const open = this.#open.get(id);
     if (open === undefined) return;
@@ -72,24 +83,24 @@ export class Checker {
     losses: 0,
   };
   readonly #cold: Runner;
-  #warmModel: Model | null = null;
+  readonly #models = new Map<Memory, Model>();
 
   /** `warm` makes the model under test, also anew after a loss; `cold` gives what answers should be. */
-  constructor(readonly warm: () => Promise<Model>, cold: Model, readonly shape: TraceShape) {
+  constructor(readonly warm: (memory: Memory) => Promise<Model>, cold: Model, readonly shape: TraceShape) {
     this.#cold = new Runner(cold, { prefixCache: false });
   }
 
   /** null: all answers as they should be; else what is wrong. */
   async run(seed: number): Promise<string | null> {
     const random = new Random(seed);
-    const maker = new TraceMaker(random, this.shape);
-    this.#warmModel ??= await this.warm();
-    let runner = new Runner(this.#warmModel, { mixedPrefillTokens: 32 });
+    const memory: Memory = seed % 4 === 0 ? "tight" : "roomy";
+    const maker = new TraceMaker(random, this.shape, memory === "tight" ? 80 : 12);
+    let runner = await this.#runner(memory);
     const computed = new Set<string>();
     for (let done = 0; done < REQUESTS;) {
       const together = Array.from({ length: 1 + random.below(7) }, () => maker.next());
       done += together.length;
-      for (const request of together) this.#expect(request, computed);
+      for (const request of together) this.#expect(request, memory, computed);
       const started = together.map((request) => ({ request, ...runner.start(request) }));
       for (const { request, id } of started) {
         const { engine } = runner; // a later one gives the same ids
@@ -108,16 +119,17 @@ export class Checker {
           return `${request.kind} (${request.recipe.ids.length} ids, ${gave.cachedTokens} cached): ${gave.ids} instead of ${expected.ids}`;
         }
         maker.learn(request.recipe, gave.ids);
-        this.counts.hit += Math.floor(gave.cachedTokens / this.shape.blockSize);
+        if (memory === "roomy") this.counts.hit += Math.floor(gave.cachedTokens / this.shape.blockSize);
         this.#remember(
           { ...request.recipe, ids: [...request.recipe.ids, ...gave.ids.slice(0, -1)] },
           computed,
         );
       }
       const lost = await this.#settle(runner);
+      this.counts.preemptions += runner.preemptions();
       if (lost !== null) return lost;
       if (random.chance(2)) {
-        runner = await this.#loseDevice();
+        runner = await this.#loseDevice(memory);
         computed.clear();
       }
     }
@@ -128,30 +140,35 @@ export class Checker {
   async #settle({ engine }: Runner): Promise<string | null> {
     for (;;) {
       const stats = engine.stats();
-      if (stats.waiting + stats.running + stats.draining > 0) {
-        await later(2);
-        continue;
+      if (stats.waiting + stats.running + stats.draining === 0) {
+        const { freeSlots, totalSlots, freeBlocks, totalBlocks } = stats;
+        return freeSlots === totalSlots && freeBlocks === totalBlocks
+          ? null
+          : `lost: ${JSON.stringify(stats)}`;
       }
-      this.counts.preemptions += stats.preemptions - this.#preemptions;
-      this.#preemptions = stats.preemptions;
-      const { freeSlots, totalSlots, freeBlocks, totalBlocks } = stats;
-      return freeSlots === totalSlots && freeBlocks === totalBlocks ? null : `lost: ${JSON.stringify(stats)}`;
+      await later(2);
     }
   }
-  #preemptions = 0;
 
-  async #loseDevice(): Promise<Runner> {
+  /** An engine with an empty cache on the model of that size. */
+  async #runner(memory: Memory): Promise<Runner> {
+    const model = this.#models.get(memory) ?? await this.warm(memory);
+    this.#models.set(memory, model);
+    return new Runner(model, { mixedPrefillTokens: 32 });
+  }
+
+  async #loseDevice(memory: Memory): Promise<Runner> {
     this.counts.losses++;
-    this.#warmModel!.destroy();
-    this.#warmModel = await this.warm();
-    this.#preemptions = 0;
-    return new Runner(this.#warmModel, { mixedPrefillTokens: 32 });
+    this.#models.get(memory)!.destroy();
+    this.#models.delete(memory);
+    return await this.#runner(memory);
   }
 
   /** Counts the blocks of a prompt that a cache without bounds would have. */
-  #expect({ kind, recipe }: Request, computed: ReadonlySet<string>): void {
+  #expect({ kind, recipe }: Request, memory: Memory, computed: ReadonlySet<string>): void {
     this.counts.requests++;
     this.counts.kinds.set(kind, (this.counts.kinds.get(kind) ?? 0) + 1);
+    if (memory === "tight") return;
     const most = Math.floor((recipe.ids.length - 1) / this.shape.blockSize);
     for (let blocks = 1; blocks <= most; blocks++) {
       if (!computed.has(beginning(recipe, blocks * this.shape.blockSize))) break;

@@ -7,7 +7,7 @@
 import { parseArgs } from "node:util";
 import { FakeModel } from "../../src/engine/fake/model.ts";
 import type { Model } from "../../src/families/family.ts";
-import { Checker } from "./checker.ts";
+import { Checker, type Memory } from "./checker.ts";
 import type { TraceShape } from "./traces.ts";
 
 const { values } = parseArgs({
@@ -19,22 +19,23 @@ const { values } = parseArgs({
   },
 });
 
-/** Little memory: caches are evicted and sequences preempted. */
+/** Two sizes of memory: one that keeps most beginnings, one in which sequences push each other out. */
 const SMALL = { maxSequences: 4, maxBatchTokens: 48, blockSize: 16 };
-const BLOCKS = 26;
+const BLOCKS = { roomy: 40, tight: 18 };
 /** Keys and values of one block of the demo model: 4 layers, 2 heads of 128, 16 tokens, f16. */
 const DEMO_BLOCK_BYTES = 4 * 2 * (2 * 128) * 16 * 2;
 const FAKE_SMALL = {
   ...SMALL,
-  numBlocks: BLOCKS,
   mediaRows: 16,
   answers: "hash",
   stepMs: 0.3,
   promptTokenMs: 0,
 } as const;
 
-async function models(): Promise<{ warm: () => Promise<Model>; cold: Model; shape: TraceShape }> {
-  const shape = { blockSize: SMALL.blockSize, longest: 300 };
+async function models(): Promise<
+  { warm: (memory: Memory) => Promise<Model>; cold: Model; shape: TraceShape }
+> {
+  const shape = { blockSize: SMALL.blockSize, longest: 180 };
   if (values.engine === "fake") {
     const cold = new FakeModel({
       ...FAKE_SMALL,
@@ -44,7 +45,7 @@ async function models(): Promise<{ warm: () => Promise<Model>; cold: Model; shap
       maxBatchTokens: 1024,
     });
     return {
-      warm: () => Promise.resolve(new FakeModel(FAKE_SMALL)),
+      warm: (memory) => Promise.resolve(new FakeModel({ ...FAKE_SMALL, numBlocks: BLOCKS[memory] })),
       cold,
       shape: { ...shape, vocabulary: 256, reserved: new Set() },
     };
@@ -53,7 +54,7 @@ async function models(): Promise<{ warm: () => Promise<Model>; cold: Model; shap
   const load = (options: Record<string, unknown>) => loadModel(values.model, { ...SMALL, ...options });
   const cold = await load({ maxBatchTokens: 512, maxSequences: 1 });
   return {
-    warm: () => load({ kvBytes: BLOCKS * DEMO_BLOCK_BYTES }),
+    warm: (memory) => load({ kvBytes: BLOCKS[memory] * DEMO_BLOCK_BYTES }),
     cold,
     shape: { ...shape, vocabulary: Math.min(980, cold.info.vocabSize), reserved: new Set(cold.info.eosIds) },
   };

@@ -80,7 +80,8 @@ export interface TraceShape {
 export class TraceMaker {
   readonly #past: { recipe: Recipe; answer: number[] }[] = [];
 
-  constructor(readonly random: Random, readonly shape: TraceShape) {}
+  /** `answers`: longest answer. */
+  constructor(readonly random: Random, readonly shape: TraceShape, readonly answers: number) {}
 
   /** An answer that may be gone on from. */
   learn(recipe: Recipe, answer: number[]): void {
@@ -104,7 +105,7 @@ export class TraceMaker {
     return {
       kind,
       recipe: this.#recipe(kind),
-      maxTokens: random.chance(25) ? 30 + random.below(50) : 1 + random.below(12),
+      maxTokens: 1 + random.below(this.answers),
       sampling: random.chance(30) ? { temperature: 1, seed: random.below(1000) } : null,
       abortAfter: random.chance(12) ? random.below(30) : null,
     };
