@@ -38,6 +38,16 @@ export async function serve(
   const signals = listenForSignals();
   const log = jsonLog((line) => void Deno.stderr.writeSync(new TextEncoder().encode(line)));
   keys?.onProblem((message) => log.warn("keys", { message }));
+  const failure = Promise.withResolvers<"failure">();
+  // A promise that nobody waited for: what it left behind is not known. Answers under way are finished.
+  const onRejection = (event: PromiseRejectionEvent) => {
+    event.preventDefault();
+    log.error("unhandled", {
+      cause: event.reason instanceof Error ? event.reason.stack : String(event.reason),
+    });
+    failure.resolve("failure");
+  };
+  globalThis.addEventListener("unhandledrejection", onRejection);
   const started = performance.now();
   const media = new Media({ ffmpeg });
   const { prompt, card } = await promptSide(options, media);
@@ -76,21 +86,22 @@ export async function serve(
     (error) => log.error("http", { cause: String(error) }),
   );
   try {
-    await Promise.race([engine.ready, signals.first]);
+    await Promise.race([engine.ready, signals.first, failure.promise]);
     if (engine.state === "ready") {
       const seconds = ((performance.now() - started) / 1000).toFixed(1);
       const host = options.host.includes(":") ? `[${options.host}]` : options.host;
       print(`${name} ready on http://${host}:${server.port} (${engine.info!.device}, ${seconds} s)`);
     }
-    const signal = await signals.first;
+    const signal = await Promise.race([signals.first, failure.promise]);
     closing = "soon";
     log.info("closing", { signal });
-    const grace = signal === "SIGINT" || engine.state !== "ready" ? 0 : options.drainGrace;
+    const grace = signal !== "SIGTERM" || engine.state !== "ready" ? 0 : options.drainGrace;
     await Promise.race([sleep(grace), signals.second]);
     closing = "now";
     await Promise.race([server.close(), sleep(options.drainTimeout), signals.second]);
-    return 0;
+    return signal === "failure" ? 70 : 0;
   } finally {
+    globalThis.removeEventListener("unhandledrejection", onRejection);
     engine.close(); // what still runs ends in-band
     await Promise.race([server.close(), sleep(0.5)]);
     server.destroy();

@@ -4,7 +4,7 @@ import { type Context, Hono } from "hono";
 import { checkHost } from "./auth.ts";
 import type { AppContext } from "./app_context.ts";
 import { chatCompletions } from "./chat.ts";
-import { ApiError, errorResponse, toApiError } from "./errors.ts";
+import { ApiError, errorResponse, toApiError, unavailable } from "./errors.ts";
 import { Exchange } from "./exchange.ts";
 import { health, live, model, models } from "./status_routes.ts";
 
@@ -70,10 +70,14 @@ export function createApp(context: AppContext): Hono<Env> {
   return app;
 }
 
-/** Host name, key, and the key's limits. Throws ApiError. */
+/** Host name, key and its limits, readiness. Throws ApiError. */
 function admitCaller(request: Request, access: Access, context: AppContext, exchange: Exchange): void {
-  const { keys, hosts, openStatus } = context;
+  const { keys, hosts, openStatus, engine, closing } = context;
   checkHost(request.headers, hosts);
+  if (access === "work" && closing() === "now") throw unavailable("The server is shutting down", "draining");
+  if (access === "work" && engine.state !== "ready") {
+    throw unavailable("The model is being loaded", engine.state);
+  }
   if (keys === null || access === "open" || (access === "status" && openStatus)) return;
   const key = keys.authenticate(request.headers);
   exchange.caller = { key: key.name, salt: key.name };

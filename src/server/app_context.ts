@@ -4,7 +4,7 @@ import type { Keys } from "./auth.ts";
 import type { PromptBuilder } from "../families/family.ts";
 import type { Served } from "./chat_request.ts";
 import type { MediaDecoder } from "./content.ts";
-import type { EnginePort } from "./generation.ts";
+import type { EnginePort } from "./engine_port.ts";
 import type { Limits } from "./limits.ts";
 import type { Log } from "./log.ts";
 

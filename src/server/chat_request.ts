@@ -1,28 +1,20 @@
 /** A chat request as the server understands it: unknown JSON in, typed request out, or an error naming the field. */
 
-import type { Effort, ModelCard, PromptOptions, Sampling } from "../families/family.ts";
+import type { Effort, ModelCard, PromptOptions } from "../families/family.ts";
 import { chatSchema, type WireChat } from "./chat_schema.ts";
 import { mediaLimits, type MediaWishes } from "./content.ts";
 import type { WireMessage } from "./content_schema.ts";
 import { ApiError, invalid } from "./errors.ts";
-import { KNOWN_FIELDS } from "./known_fields.ts";
 import { validated } from "./validation.ts";
+import { type GenerationWishes, ignoredFields, wishesOf } from "./wishes.ts";
 
 export interface ChatRequest {
   messages: WireMessage[];
   stream: boolean;
   includeUsage: boolean;
-  choices: number;
-  /** null: what fits in the context. */
-  maxTokens: number | null;
-  minTokens: number;
-  stop: string[];
-  stopIds: number[];
-  ignoreEos: boolean;
-  sampling: Sampling;
+  wishes: GenerationWishes;
   prompt: PromptOptions;
   media: MediaWishes;
-  cacheSalt: string;
   /** Top-level fields that nobody here knows. */
   ignored: string[];
 }
@@ -39,7 +31,7 @@ export function parseChatRequest(body: unknown, { id, card }: Served): ChatReque
   }
   const wire = validated(chatSchema, body);
   checkModel(wire.model, id);
-  const ignored = checkFields(wire);
+  const ignored = ignoredFields(wire, chatSchema.shape);
   const { tools, toolChoice } = toolsOf(wire);
   const media = wire.mm_processor_kwargs ?? {};
   const limits = mediaLimits(media);
@@ -47,13 +39,7 @@ export function parseChatRequest(body: unknown, { id, card }: Served): ChatReque
     messages: wire.messages,
     stream: wire.stream ?? false,
     includeUsage: wire.stream_options?.include_usage ?? false,
-    choices: wire.n ?? 1,
-    maxTokens: maxTokensOf(wire),
-    minTokens: wire.min_tokens ?? 0,
-    stop: typeof wire.stop === "string" ? [wire.stop] : wire.stop ?? [],
-    stopIds: wire.stop_token_ids ?? [],
-    ignoreEos: wire.ignore_eos ?? false,
-    sampling: samplingOf(wire, card),
+    wishes: { ...wishesOf(wire, card), maxTokens: maxTokensOf(wire) },
     prompt: {
       tools: toolChoice === "none" ? [] : tools,
       effort: effortOf(wire, card),
@@ -61,7 +47,6 @@ export function parseChatRequest(body: unknown, { id, card }: Served): ChatReque
       limits,
     },
     media: { limits, audioInVideo: media.use_audio_in_video ?? "auto" },
-    cacheSalt: wire.cache_salt ?? "",
     ignored,
   };
 }
@@ -78,19 +63,6 @@ export function checkModel(asked: string | null | undefined, served: string): vo
   );
 }
 
-/** Refuses what is known and would change the answer; names what is not known. */
-function checkFields(wire: WireChat): string[] {
-  const ignored: string[] = [];
-  for (const [field, value] of Object.entries(wire)) {
-    if (Object.hasOwn(chatSchema.shape, field)) continue;
-    if (!Object.hasOwn(KNOWN_FIELDS, field)) ignored.push(field);
-    else if (!KNOWN_FIELDS[field](value)) {
-      throw invalid(`${field} is not supported with this value`, field, "unsupported_value");
-    }
-  }
-  return ignored;
-}
-
 function maxTokensOf({ max_tokens, max_completion_tokens }: WireChat): number | null {
   if (max_tokens != null && max_completion_tokens != null && max_tokens !== max_completion_tokens) {
     throw invalid(
@@ -100,19 +72,6 @@ function maxTokensOf({ max_tokens, max_completion_tokens }: WireChat): number | 
     );
   }
   return max_completion_tokens ?? max_tokens ?? null;
-}
-
-/** What the request leaves open is the checkpoint's generation_config, not OpenAI's temperature of 1. */
-function samplingOf(wire: WireChat, { sampling }: ModelCard): Sampling {
-  return {
-    temperature: wire.temperature ?? sampling.temperature,
-    topP: Math.max(wire.top_p ?? sampling.topP, 1e-6),
-    topK: Math.max(wire.top_k ?? sampling.topK, 0),
-    minP: wire.min_p ?? sampling.minP,
-    seed: wire.seed == null
-      ? crypto.getRandomValues(new Uint32Array(1))[0]
-      : Number(BigInt.asUintN(32, BigInt(wire.seed))),
-  };
 }
 
 function toolsOf({ tools, tool_choice: choice }: WireChat) {

@@ -1,7 +1,6 @@
 /** The answer in OpenAI's words: one object, or chunks. */
 
-import type { Prompt } from "../families/family.ts";
-import type { ChoiceCounts, ChoiceNews, FinishReason } from "./generation.ts";
+import type { Answer, ChoiceCounts, ChoiceNews, FinishReason } from "./generation.ts";
 import type { Delta } from "./stream_router.ts";
 
 /** What all chunks of an answer share. */
@@ -25,8 +24,7 @@ export interface Usage {
 }
 
 export function usageOf(
-  promptTokens: number,
-  media: Prompt["mediaTokens"],
+  { promptTokens, mediaTokens }: Pick<Answer, "promptTokens" | "mediaTokens">,
   choices: readonly ChoiceCounts[],
 ): Usage {
   const sum = (field: keyof ChoiceCounts) => choices.reduce((total, counts) => total + counts[field], 0);
@@ -37,9 +35,9 @@ export function usageOf(
     total_tokens: promptTokens + completionTokens,
     prompt_tokens_details: {
       cached_tokens: choices[0]?.cachedTokens ?? 0,
-      image_tokens: media.image,
-      video_tokens: media.video,
-      audio_tokens: media.audio,
+      image_tokens: mediaTokens.image,
+      video_tokens: mediaTokens.video,
+      audio_tokens: mediaTokens.audio,
     },
     completion_tokens_details: { reasoning_tokens: sum("reasoningTokens") },
   };
@@ -57,11 +55,13 @@ export class ChoiceMessage {
   reasoning = "";
   readonly calls: WireCall[] = [];
   finish: FinishReason | null = null;
+  stopString: string | null = null;
   counts: ChoiceCounts = { completionTokens: 0, reasoningTokens: 0, cachedTokens: 0 };
 
   add(news: ChoiceNews): void {
     if ("finish" in news) {
       this.finish = news.finish;
+      this.stopString = news.stopString;
       this.counts = news.counts;
     } else if (news.delta.type === "content") this.content += news.delta.text;
     else if (news.delta.type === "reasoning") this.reasoning += news.delta.text;

@@ -3,10 +3,7 @@
 import { z } from "@hono/zod-openapi";
 import { messageSchema } from "./content_schema.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
-
-const { stopStrings, stopChars, stopIds, choices, tools } = DEFAULT_LIMITS;
-const stopString = z.string().min(1).max(stopChars);
-const id = z.int().min(0).max(2 ** 31);
+import { wishFields } from "./wishes.ts";
 
 export const toolSchema = z.looseObject({
   type: z.literal("function"),
@@ -32,23 +29,10 @@ export const mediaOptionsSchema = z.strictObject({
 
 /** Fields that take effect. Those that are only known are in known_fields.ts. */
 export const chatSchema = z.looseObject({
-  model: z.string().max(256).nullish(),
+  ...wishFields,
   messages: z.array(messageSchema).min(1).max(DEFAULT_LIMITS.messages),
-  stream: z.boolean().nullish(),
-  stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
-  max_tokens: z.int().min(1).nullish(),
   max_completion_tokens: z.int().min(1).nullish(),
-  min_tokens: z.int().min(0).nullish(),
-  temperature: z.number().min(0).max(2).nullish(),
-  top_p: z.number().min(0).max(1).nullish(),
-  top_k: z.int().min(-1).nullish(),
-  min_p: z.number().min(0).max(1).nullish(),
-  seed: z.int().nullish(),
-  n: z.int().min(1).max(choices).nullish(),
-  stop: z.union([stopString, z.array(stopString).max(stopStrings)]).nullish(),
-  stop_token_ids: z.array(id).max(stopIds).nullish(),
-  ignore_eos: z.boolean().nullish(),
-  tools: z.array(toolSchema).max(tools).nullish(),
+  tools: z.array(toolSchema).max(DEFAULT_LIMITS.tools).nullish(),
   tool_choice: z.union([
     z.enum(["auto", "none", "required"]),
     z.looseObject({ type: z.string(), function: z.looseObject({ name: z.string() }).nullish() }),
@@ -58,6 +42,5 @@ export const chatSchema = z.looseObject({
   enable_thinking: z.boolean().nullish(),
   chat_template_kwargs: z.strictObject({ enable_thinking: z.boolean().nullish() }).nullish(),
   mm_processor_kwargs: mediaOptionsSchema.nullish(),
-  cache_salt: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/).nullish(),
 });
 export type WireChat = z.infer<typeof chatSchema>;

@@ -1,7 +1,12 @@
 /** One request and its answer: id, caller, and the line in the log when it is over. */
 
-import type { Caller } from "./generation.ts";
 import type { Log, LogFields } from "./log.ts";
+
+/** Whose turn in the queue, and whose caches. */
+export interface Caller {
+  key: string;
+  salt: string;
+}
 
 export class Exchange {
   readonly id: string;

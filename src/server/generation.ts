@@ -1,16 +1,12 @@
-/** One choice of an answer: engine events → deltas, stop strings and counts. */
+/** From a prompt to an answer: admission to the engine; its events → deltas, stop strings and counts. */
 
 import type { GenerateParams, GenerationEvent } from "../engine/generation.ts";
 import type { ModelInfo, Prompt, PromptBuilder } from "../families/family.ts";
-import type { ChatRequest } from "./chat_request.ts";
+import type { AppContext } from "./app_context.ts";
+import { unavailable } from "./errors.ts";
+import type { Caller, Exchange } from "./exchange.ts";
 import { type Delta, StreamRouter } from "./stream_router.ts";
-
-/** The engine as the server sees it; EngineClient is one. */
-export interface EnginePort {
-  readonly state: "loading" | "ready" | "failed" | "closed";
-  readonly info: ModelInfo | null;
-  generate(prompt: Prompt, params: GenerateParams, signal: AbortSignal): AsyncIterable<GenerationEvent>;
-}
+import type { GenerationWishes } from "./wishes.ts";
 
 export type FinishReason = "stop" | "length" | "tool_calls";
 
@@ -23,27 +19,63 @@ export interface ChoiceCounts {
 /** What a choice tells: deltas as they come, then its end. */
 export type ChoiceNews =
   | { delta: Delta }
-  | { finish: FinishReason; counts: ChoiceCounts };
+  | { finish: FinishReason; stopString: string | null; counts: ChoiceCounts };
 
-/** Which caches and which place in the queue a request gets. */
-export interface Caller {
-  key: string;
-  salt: string;
+/** What is looked for in the text. */
+export interface Tags {
+  tools: boolean;
+  thinking: boolean;
 }
 
-export function paramsOf(
-  request: ChatRequest,
-  choice: number,
-  info: ModelInfo,
-  caller: Caller,
-): GenerateParams {
+/** An answer under way. */
+export interface Answer {
+  choices: AsyncIterable<ChoiceNews>[];
+  promptTokens: number;
+  mediaTokens: Prompt["mediaTokens"];
+  /** Ends it. */
+  stop: () => void;
+}
+
+/**
+ * Gives the prompt to the engine, once a choice. Throws ApiError or EngineError if it is not taken; then, and when
+ * `signal` aborts, nothing of it is left in the engine. All choices must be read, or `stop` called.
+ */
+export function startAnswer(
+  prompt: Prompt,
+  wishes: GenerationWishes,
+  tags: Tags,
+  { engine, prompt: builder }: AppContext,
+  exchange: Exchange,
+  signal: AbortSignal,
+): Answer {
+  const { info } = engine;
+  if (engine.state !== "ready" || info === null) throw unavailable("The model is being loaded", "loading");
+  const left = new AbortController();
+  const either = AbortSignal.any([signal, left.signal]);
+  const promptTokens = prompt.ids.length, { mediaTokens } = prompt;
+  exchange.note({ prompt_tokens: promptTokens });
+  const choices: AsyncIterable<ChoiceNews>[] = [];
+  try {
+    for (let choice = 0; choice < wishes.choices; choice++) {
+      const own = choice === wishes.choices - 1 ? prompt : structuredClone(prompt); // the engine keeps its arrays
+      const events = engine.generate(own, paramsOf(wishes, choice, info, exchange.caller), either);
+      choices.push(readChoice(events, { ...tags, stop: wishes.stop }, builder));
+    }
+  } catch (error) {
+    left.abort();
+    throw error;
+  }
+  return { choices, promptTokens, mediaTokens, stop: () => left.abort() };
+}
+
+function paramsOf(wishes: GenerationWishes, choice: number, info: ModelInfo, caller: Caller): GenerateParams {
   return {
-    sampling: { ...request.sampling, seed: (request.sampling.seed + choice) >>> 0 },
-    maxTokens: request.maxTokens,
-    minTokens: request.minTokens,
-    stopIds: [...request.ignoreEos ? [] : info.eosIds, ...request.stopIds],
+    sampling: { ...wishes.sampling, seed: (wishes.sampling.seed + choice) >>> 0 },
+    maxTokens: wishes.maxTokens,
+    minTokens: wishes.minTokens,
+    stopIds: [...wishes.ignoreEos ? [] : info.eosIds, ...wishes.stopIds],
     key: caller.key,
-    salt: request.cacheSalt === "" ? caller.salt : `${caller.salt}/${request.cacheSalt}`,
+    salt: wishes.cacheSalt === "" ? caller.salt : `${caller.salt}/${wishes.cacheSalt}`,
   };
 }
 
@@ -51,16 +83,12 @@ export function paramsOf(
  * Reads the engine's events to the end of the choice. A stop string ends it early (the engine is told by leaving
  * the loop). Ends without a finish when the client left. Throws EngineError.
  */
-export async function* readChoice(
+async function* readChoice(
   events: AsyncIterable<GenerationEvent>,
-  request: ChatRequest,
+  options: Tags & { stop: readonly string[] },
   prompt: PromptBuilder,
 ): AsyncGenerator<ChoiceNews> {
-  const router = new StreamRouter({
-    tools: request.prompt.tools.length > 0,
-    thinking: true,
-    stop: request.stop,
-  });
+  const router = new StreamRouter(options);
   const detokenizer = prompt.detokenizer();
   const counts: ChoiceCounts = { completionTokens: 0, reasoningTokens: 0, cachedTokens: 0 };
   let finish: FinishReason | null = null;
@@ -72,10 +100,10 @@ export async function* readChoice(
       counts.completionTokens++;
       deltas.push(...router.push(detokenizer.push(id)));
       if (router.reasoning) counts.reasoningTokens++;
-      if (router.stopped) break;
+      if (router.stopped !== null) break;
     }
     for (const delta of joined(deltas)) yield { delta };
-    if (router.stopped) finish = "stop";
+    if (router.stopped !== null) finish = "stop";
     else if (event.finish !== null) {
       if (event.stopId !== null) counts.completionTokens++;
       finish = event.finish;
@@ -84,7 +112,12 @@ export async function* readChoice(
   }
   if (finish === null) return;
   for (const delta of joined([...router.push(detokenizer.end()), ...router.end()])) yield { delta };
-  yield { finish: finish === "stop" && router.calls > 0 ? "tool_calls" : finish, counts };
+  if (router.stopped !== null) finish = "stop"; // the held end completed a stop string
+  yield {
+    finish: finish === "stop" && router.calls > 0 ? "tool_calls" : finish,
+    stopString: router.stopped,
+    counts,
+  };
 }
 
 /** What came together goes out together. */

@@ -26,8 +26,8 @@ export interface RouterOptions {
 }
 
 export class StreamRouter {
-  /** A stop string ended the answer: nothing after it counts. */
-  stopped = false;
+  /** The stop string that ended the answer, or null; nothing after it counts. */
+  stopped: string | null = null;
   /** Tool calls so far. */
   calls = 0;
   readonly #text = new HeldText();
@@ -52,7 +52,7 @@ export class StreamRouter {
   }
 
   push(piece: string): Delta[] {
-    if (this.stopped || piece === "") return [];
+    if (this.stopped !== null || piece === "") return [];
     this.#text.push(piece);
     const deltas: Delta[] = [];
     while (this.#advance(deltas));
@@ -61,7 +61,7 @@ export class StreamRouter {
 
   /** The answer is over: what was held back. */
   end(): Delta[] {
-    if (this.stopped) return [];
+    if (this.stopped !== null) return [];
     const deltas: Delta[] = [];
     if (this.#state === "start") this.#enter("content");
     const rest = this.#text.rest();
@@ -97,7 +97,7 @@ export class StreamRouter {
         if (mark === CALL) return this.#enter("call");
         // White space before a stop string is content like any other.
         if (this.#space !== "") deltas.push({ type: "content", text: this.#space });
-        this.stopped = true;
+        this.stopped = mark;
         return false;
       }
       case "call": {

@@ -1,0 +1,82 @@
+/** What every route that generates lets its client ask for. */
+
+import { z } from "@hono/zod-openapi";
+import type { ModelCard, Sampling } from "../families/family.ts";
+import { invalid } from "./errors.ts";
+import { KNOWN_FIELDS } from "./known_fields.ts";
+import { DEFAULT_LIMITS } from "./limits.ts";
+
+export interface GenerationWishes {
+  choices: number;
+  /** null: what fits in the context. */
+  maxTokens: number | null;
+  minTokens: number;
+  stop: string[];
+  stopIds: number[];
+  ignoreEos: boolean;
+  sampling: Sampling;
+  cacheSalt: string;
+}
+
+const { stopStrings, stopChars, stopIds, choices } = DEFAULT_LIMITS;
+const stopString = z.string().min(1).max(stopChars);
+
+/** OpenAI's names, and vLLM's for what OpenAI lacks. */
+export const wishFields = {
+  model: z.string().max(256).nullish(),
+  stream: z.boolean().nullish(),
+  stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
+  max_tokens: z.int().min(1).nullish(),
+  min_tokens: z.int().min(0).nullish(),
+  temperature: z.number().min(0).max(2).nullish(),
+  top_p: z.number().min(0).max(1).nullish(),
+  top_k: z.int().min(-1).nullish(),
+  min_p: z.number().min(0).max(1).nullish(),
+  seed: z.int().nullish(),
+  n: z.int().min(1).max(choices).nullish(),
+  stop: z.union([stopString, z.array(stopString).max(stopStrings)]).nullish(),
+  stop_token_ids: z.array(z.int().min(0).max(2 ** 31)).max(stopIds).nullish(),
+  ignore_eos: z.boolean().nullish(),
+  cache_salt: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/).nullish(),
+};
+const wishSchema = z.looseObject(wishFields);
+export type WireWishes = z.infer<typeof wishSchema>;
+
+/** What the request leaves open is the checkpoint's generation_config, not OpenAI's temperature of 1. */
+export function wishesOf(wire: WireWishes, { sampling }: ModelCard): GenerationWishes {
+  const { seed } = wire;
+  return {
+    choices: wire.n ?? 1,
+    maxTokens: wire.max_tokens ?? null,
+    minTokens: wire.min_tokens ?? 0,
+    stop: typeof wire.stop === "string" ? [wire.stop] : wire.stop ?? [],
+    stopIds: wire.stop_token_ids ?? [],
+    ignoreEos: wire.ignore_eos ?? false,
+    sampling: {
+      temperature: wire.temperature ?? sampling.temperature,
+      topP: Math.max(wire.top_p ?? sampling.topP, 1e-6),
+      topK: Math.max(wire.top_k ?? sampling.topK, 0),
+      minP: wire.min_p ?? sampling.minP,
+      seed: seed == null
+        ? crypto.getRandomValues(new Uint32Array(1))[0]
+        : Number(BigInt.asUintN(32, BigInt(seed))),
+    },
+    cacheSalt: wire.cache_salt ?? "",
+  };
+}
+
+/**
+ * Fields outside the schema: refuses what is known and would change the answer; returns the names that nobody here
+ * knows.
+ */
+export function ignoredFields(wire: Record<string, unknown>, shape: Record<string, unknown>): string[] {
+  const ignored: string[] = [];
+  for (const [field, value] of Object.entries(wire)) {
+    if (Object.hasOwn(shape, field)) continue;
+    if (!Object.hasOwn(KNOWN_FIELDS, field)) ignored.push(field);
+    else if (!KNOWN_FIELDS[field](value)) {
+      throw invalid(`${field} is not supported with this value`, field, "unsupported_value");
+    }
+  }
+  return ignored;
+}
