@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { PromptError, type VideoPlan } from "../../src/families/family.ts";
 import { Media } from "../../src/prompt/media.ts";
 import { PpmStream } from "../../src/prompt/ppm.ts";
+import { selectExpression } from "../../src/prompt/video.ts";
 import { sniffVideo } from "../../src/prompt/video_probe.ts";
 import { framePixelLimits, sampleFrames } from "../../src/prompt/video_rule.ts";
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";
@@ -72,6 +73,42 @@ Deno.test({
       assertEquals(await taken("small.avi"), [0, 5, 9, 14]);
       assertEquals((await taken("hidden.webm")).length, 4);
     }),
+});
+
+Deno.test({
+  name: "video: hundreds of frames are taken from a long file",
+  ignore,
+  fn: () =>
+    withMedia(async (media) => {
+      const { frames } = await media.decodeVideo(read("long.mp4"), { ...PLAN, fps: 20 });
+      assertEquals(frames.length, 400); // of 1,000 at 50 a second
+      // Frame n is 16 + n mod 200 in video range.
+      const levels = frames.map(({ rgb }) =>
+        rgb.reduce((sum, value) => sum + value, 0) / rgb.length * 219 / 255
+      );
+      const want = Array.from({ length: 400 }, (_, i) => Math.round(i * 999 / 399) % 200);
+      const worst = levels.reduce((most, level, i) => Math.max(most, Math.abs(level - want[i])), 0);
+      assert(worst < 2, `off by ${worst}`);
+    }),
+});
+
+Deno.test("select expression: true for the wanted frames only, and never deep", () => {
+  const value = (expression: string, n: number): number => {
+    const js = expression.replace(/if\(/g, "when(");
+    return new Function("n", "eq", "lt", "when", `return ${js}`)(
+      n,
+      (a: number, b: number) => Number(a === b),
+      (a: number, b: number) => Number(a < b),
+      (test: number, a: number, b: number) => test ? a : b,
+    );
+  };
+  const indices = [0, 3, 4, 9, 17, 40, 41];
+  const expression = selectExpression(indices);
+  assertEquals(Array.from({ length: 50 }, (_, n) => n).filter((n) => value(expression, n) === 1), indices);
+  const many = selectExpression(Array.from({ length: 768 }, (_, i) => i * 3));
+  let depth = 0, deepest = 0;
+  for (const c of many) deepest = Math.max(deepest, depth += c === "(" ? 1 : c === ")" ? -1 : 0);
+  assert(deepest < 16);
 });
 
 Deno.test({
