@@ -16,6 +16,10 @@ export interface MelSpectrogram {
   frames: number;
 }
 
+/** Frames that a sound will have after resampling. */
+export const melFrames = ({ sampleRate, samples }: { sampleRate: number; samples: Float32Array }): number =>
+  Math.floor(Math.ceil(samples.length * MEL_SAMPLE_RATE / sampleRate) / HOP);
+
 /** `samples`: mono at 16 kHz. Gives ⌊samples/160⌋ frames. */
 export function logMel(samples: Float32Array, melBins: number): MelSpectrogram {
   const frames = Math.floor(samples.length / HOP);

@@ -11,6 +11,7 @@ import type {
 import { readValley3Config } from "../../src/families/valley3/config.ts";
 import { readPreprocessor } from "../../src/families/valley3/preprocessor.ts";
 import { Valley3Prompt } from "../../src/families/valley3/prompt.ts";
+import { mediaTokens } from "../../src/families/valley3/token_count.ts";
 import { thinkingPrompt } from "../../src/families/valley3/thinking.ts";
 import type { CheckpointFiles } from "../../src/prompt/checkpoint_files.ts";
 import { jinjaTemplate } from "../../src/prompt/template.ts";
@@ -249,7 +250,7 @@ Deno.test("conversations that the model cannot take", () =>
     );
     assertEquals(await codeOf(build(user({ type: "video", video: clip(0) })), /no frames/), "too_few_frames");
     assertEquals(
-      await codeOf(build(user({ type: "video", video: clip(769) })), /limit is 768/),
+      await codeOf(build(user({ type: "video", video: clip(769) })), /over 768 frames/),
       "video_too_long",
     );
     assertEquals(
@@ -270,6 +271,27 @@ Deno.test("conversations that the model cannot take", () =>
         /text only/,
       ),
       "unsupported_content",
+    );
+  }));
+
+Deno.test("tokens told before preprocessing are those after it", () =>
+  withBuilder(async (builder) => {
+    const preprocessor = readPreprocessor(FILES, readValley3Config(CONFIG));
+    const parts: ChatPart[] = [
+      { type: "image", image: grey(500, 333) },
+      { type: "image", image: grey(7, 300) },
+      { type: "audio", audio: { sampleRate: 44100, samples: new Float32Array(31309).fill(0.1) } },
+      { type: "audio", audio: { sampleRate: 8000, samples: new Float32Array(81).fill(0.1) } },
+      { type: "video", video: clip(7, { audio: tone(2) }) },
+      { type: "video", video: clip(2, { fitted: true }) },
+    ];
+    for (const part of parts) {
+      const { mediaTokens: { image, video, audio } } = await builder.build([user(part)], OPTIONS);
+      assertEquals(mediaTokens(part, preprocessor), image + video + audio);
+    }
+    assertEquals(
+      mediaTokens({ type: "image", image: grey(500, 333) }, preprocessor, { maxPixels: 16384 }),
+      15,
     );
   }));
 

@@ -28,6 +28,7 @@ import {
   videoPlan,
 } from "./preprocessor.ts";
 import { withThinking } from "./thinking.ts";
+import { mediaTokens } from "./token_count.ts";
 
 export interface Valley3PromptOptions {
   /** A Think model: an effort may be asked for. */
@@ -72,10 +73,13 @@ export class Valley3Prompt implements PromptBuilder {
     const ids = await this.tokenizer.encodeLong(text, blocked, maxContext);
     if (ids === null) throw tooLong(maxContext);
     const parts = messages.flatMap((message) => message.content).filter((part) => part.type !== "text");
+    const total = parts.reduce(
+      (sum, part) => sum + mediaTokens(part, this.#preprocessor, options.limits),
+      ids.length,
+    );
+    if (total > maxContext) throw tooLong(maxContext);
     const media = await Promise.all(parts.map((part) => this.#preprocess(part, options.limits)));
     const features = media.flatMap((medium) => medium.features);
-    const total = features.reduce((sum, { tokens }) => sum + tokens, ids.length);
-    if (total > maxContext) throw tooLong(maxContext);
     const { ids: expanded, spans } = this.#expand(ids, media, options);
     const rope = this.#positions(expanded, media);
     return {
@@ -157,8 +161,7 @@ export class Valley3Prompt implements PromptBuilder {
         const plan = this.videoPlan(fitted === true ? undefined : limits);
         if (frames.length === 0) throw new PromptError("The video has no frames", "too_few_frames");
         if (frames.length > plan.maxFrames) {
-          const message = `The video has ${frames.length} frames; the limit is ${plan.maxFrames}`;
-          throw new PromptError(message, "video_too_long");
+          throw new PromptError(`The video has over ${plan.maxFrames} frames, the limit`, "video_too_long");
         }
         const features = await Promise.all([
           this.#media.videoFeature(frames, fitted === true, plan, patch),
