@@ -291,7 +291,7 @@ Deno.test("tokens told before preprocessing are those after it", () =>
     }
     assertEquals(
       mediaTokens({ type: "image", image: grey(500, 333) }, preprocessor, { maxPixels: 16384 }),
-      15,
+      12,
     );
   }));
 
