@@ -8,9 +8,11 @@ import { loadPrompt } from "../families/registry_prompt.ts";
 import { Media } from "../prompt/media.ts";
 import { LOOPBACK_HOSTS } from "../server/auth.ts";
 import { createApp } from "../server/app.ts";
+import { EngineWatch } from "../server/engine_watch.ts";
 import { DEFAULT_HTTP, listen } from "../server/http_server.ts";
 import { DEFAULT_LIMITS } from "../server/limits.ts";
 import { jsonLog } from "../server/log.ts";
+import { Metrics } from "../server/metrics.ts";
 import { watchKeys } from "./key_file.ts";
 import { type ServeOptions, UsageError } from "./options.ts";
 
@@ -66,6 +68,7 @@ export async function serve(
     },
     (message) => log.warn("engine", { message }),
   );
+  const watch = new EngineWatch(engine);
   let closing: "no" | "soon" | "now" = "no";
   const app = createApp({
     engine,
@@ -73,6 +76,8 @@ export async function serve(
     decoder: media,
     limits: DEFAULT_LIMITS,
     log,
+    metrics: new Metrics(),
+    watch,
     keys: keys?.keys ?? null,
     hosts: LOOPBACK.has(options.host) ? [...LOOPBACK_HOSTS, ...options.allowHosts] : null,
     openStatus: options.openStatus,
@@ -105,6 +110,7 @@ export async function serve(
     engine.close(); // what still runs ends in-band
     await Promise.race([server.close(), sleep(0.5)]);
     server.destroy();
+    watch.close();
     media.close();
     keys?.close();
     signals.close();

@@ -6,7 +6,8 @@ import type { AppContext } from "./app_context.ts";
 import { chatCompletions } from "./chat.ts";
 import { ApiError, errorResponse, toApiError, unavailable } from "./errors.ts";
 import { Exchange } from "./exchange.ts";
-import { health, live, model, models } from "./status_routes.ts";
+import { health, live, load, metrics, model, models } from "./status_routes.ts";
+import { applyTemplate, detokenize, tokenize } from "./text_routes.ts";
 
 type Env = { Variables: { exchange: Exchange } };
 type RouteHandler = (
@@ -30,6 +31,11 @@ export const ROUTES: readonly Route[] = [
   { method: "POST", path: "/v1/chat/completions", access: "work", handler: chatCompletions },
   { method: "GET", path: "/v1/models", access: "status", handler: models },
   { method: "GET", path: "/v1/models/:id{.+}", access: "status", handler: model },
+  { method: "POST", path: "/tokenize", access: "work", handler: tokenize },
+  { method: "POST", path: "/detokenize", access: "work", handler: detokenize },
+  { method: "POST", path: "/apply-template", access: "work", handler: applyTemplate },
+  { method: "GET", path: "/metrics", access: "status", handler: metrics },
+  { method: "GET", path: "/v1/loads", access: "status", handler: load },
   { method: "GET", path: "/health", access: "open", handler: health },
   { method: "GET", path: "/readyz", access: "open", handler: health },
   { method: "GET", path: "/livez", access: "open", handler: live },
@@ -38,17 +44,18 @@ export const ROUTES: readonly Route[] = [
 export function createApp(context: AppContext): Hono<Env> {
   const app = new Hono<Env>();
   app.use(async (c, next) => {
-    const exchange = new Exchange(c.req.raw, context.log);
+    const exchange = new Exchange(c.req.raw, context.log, context.metrics);
     c.set("exchange", exchange);
     await next();
     c.res.headers.set("x-request-id", exchange.id);
     c.res.headers.set("x-content-type-options", "nosniff");
-    exchange.note({ status: c.res.status });
+    exchange.status = c.res.status;
     if (!exchange.streaming) exchange.end(c.res.status !== 499);
   });
   for (const { method, path, access, handler } of ROUTES) {
     app.on(method, path, (c) => {
       const exchange = c.get("exchange");
+      exchange.route = path.replace(/\{.*\}/, "");
       admitCaller(c.req.raw, access, context, exchange);
       return handler(c.req.raw, context, exchange) as Promise<Response>;
     });

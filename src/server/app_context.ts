@@ -1,5 +1,6 @@
 /** What all routes share. */
 
+import type { EngineStats } from "../engine/generation.ts";
 import type { Keys } from "./auth.ts";
 import type { PromptBuilder } from "../families/family.ts";
 import type { Served } from "./chat_request.ts";
@@ -7,6 +8,7 @@ import type { MediaDecoder } from "./content.ts";
 import type { EnginePort } from "./engine_port.ts";
 import type { Limits } from "./limits.ts";
 import type { Log } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
 
 export interface AppContext {
   engine: EnginePort;
@@ -14,6 +16,9 @@ export interface AppContext {
   decoder: MediaDecoder;
   limits: Limits;
   log: Log;
+  metrics: Metrics;
+  /** The engine's counters as last told, and its speed. */
+  watch: { readonly latest: EngineStats | null; readonly tokensPerSecond: number };
   /** null: nobody is asked for a key. */
   keys: Keys | null;
   /** Host names that are answered to; null: any. */

@@ -1,19 +1,19 @@
 /** From a chat request to a prompt, and on to an answer: the same for every route that takes messages. */
 
-import type { Prompt } from "../families/family.ts";
+import type { ChatMessage, Prompt } from "../families/family.ts";
 import type { AppContext } from "./app_context.ts";
 import type { ChatRequest } from "./chat_request.ts";
 import { readMessages } from "./content.ts";
 import type { Exchange } from "./exchange.ts";
 import { type Answer, startAnswer } from "./generation.ts";
 
-/** Media decoded, template applied, ids made. Throws ApiError or PromptError. */
-export async function buildPrompt(
+/** Media fetched and decoded. Throws ApiError or PromptError. */
+export function readConversation(
   chat: ChatRequest,
   context: AppContext,
   signal: AbortSignal,
-): Promise<Prompt> {
-  const messages = await readMessages(chat.messages, {
+): Promise<ChatMessage[]> {
+  return readMessages(chat.messages, {
     wishes: chat.media,
     modalities: context.served().card.modalities,
     prompt: context.prompt,
@@ -21,7 +21,15 @@ export async function buildPrompt(
     limits: context.limits,
     signal,
   });
-  return await context.prompt.build(messages, chat.prompt);
+}
+
+/** … template applied, ids made. Throws ApiError or PromptError. */
+export async function buildPrompt(
+  chat: ChatRequest,
+  context: AppContext,
+  signal: AbortSignal,
+): Promise<Prompt> {
+  return await context.prompt.build(await readConversation(chat, context, signal), chat.prompt);
 }
 
 /** Throws ApiError, PromptError or EngineError if the request is not taken. */

@@ -59,7 +59,9 @@ export function startAnswer(
     for (let choice = 0; choice < wishes.choices; choice++) {
       const own = choice === wishes.choices - 1 ? prompt : structuredClone(prompt); // the engine keeps its arrays
       const events = engine.generate(own, paramsOf(wishes, choice, info, exchange.caller), either);
-      choices.push(readChoice(events, { ...tags, stop: wishes.stop }, builder));
+      choices.push(
+        readChoice(events, { ...tags, stop: wishes.stop }, builder, choice === 0 ? exchange : null),
+      );
     }
   } catch (error) {
     left.abort();
@@ -81,12 +83,13 @@ function paramsOf(wishes: GenerationWishes, choice: number, info: ModelInfo, cal
 
 /**
  * Reads the engine's events to the end of the choice. A stop string ends it early (the engine is told by leaving
- * the loop). Ends without a finish when the client left. Throws EngineError.
+ * the loop). `exchange` hears when tokens come. Ends without a finish when the client left. Throws EngineError.
  */
 async function* readChoice(
   events: AsyncIterable<GenerationEvent>,
   options: Tags & { stop: readonly string[] },
   prompt: PromptBuilder,
+  exchange: Exchange | null,
 ): AsyncGenerator<ChoiceNews> {
   const router = new StreamRouter(options);
   const detokenizer = prompt.detokenizer();
@@ -95,6 +98,7 @@ async function* readChoice(
   for await (const event of events) {
     if (event.finish === "abort") return;
     counts.cachedTokens = event.cachedTokens;
+    if (event.ids.length > 0) exchange?.tokens(event.ids.length, counts.completionTokens === 0);
     const deltas: Delta[] = [];
     for (const id of event.ids) {
       counts.completionTokens++;

@@ -4,6 +4,7 @@ import { contextOf } from "../engine/admission.ts";
 import type { AppContext } from "./app_context.ts";
 import { checkModel } from "./chat_request.ts";
 import { unavailable } from "./errors.ts";
+import { loads } from "./metrics.ts";
 
 /** 200 only when an answer can be given. */
 export function health(_request: Request, { engine, closing }: AppContext): Response {
@@ -16,6 +17,16 @@ export function health(_request: Request, { engine, closing }: AppContext): Resp
 export function live(_request: Request, { engine }: AppContext): Response {
   if (engine.state === "failed") throw unavailable("The engine has failed for good", "failed");
   return Response.json({ status: "ok" });
+}
+
+export function metrics(_request: Request, { metrics, served, watch }: AppContext): Response {
+  return new Response(metrics.text(served().id, watch.latest), {
+    headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
+  });
+}
+
+export function load(_request: Request, { watch }: AppContext): Response {
+  return Response.json(loads(watch.latest, watch.tokensPerSecond));
 }
 
 export function models(_request: Request, context: AppContext): Response {

@@ -9,9 +9,11 @@ import type { ModelCard } from "../../src/families/family.ts";
 import type { Keys } from "../../src/server/auth.ts";
 import { createApp } from "../../src/server/app.ts";
 import type { MediaDecoder } from "../../src/server/content.ts";
+import { EngineWatch } from "../../src/server/engine_watch.ts";
 import { DEFAULT_HTTP, type HttpOptions, listen } from "../../src/server/http_server.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../src/server/limits.ts";
 import { jsonLog } from "../../src/server/log.ts";
+import { Metrics } from "../../src/server/metrics.ts";
 import { PromptError } from "../../src/families/family.ts";
 
 export interface TestServer {
@@ -47,6 +49,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     options: { ...DEFAULT_ENGINE_OPTIONS, ...options.engine },
     model: { stepMs: 0.2, promptTokenMs: 0.001, ...options.model },
   }, (message) => log.push(message));
+  const watch = new EngineWatch(engine);
   let closing: "no" | "soon" | "now" = "no";
   const app = createApp({
     engine,
@@ -54,6 +57,8 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     decoder: options.decoder ?? TOY_DECODER,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     log: jsonLog((line) => log.push(line)),
+    metrics: new Metrics(),
+    watch,
     keys: options.keys ?? null,
     hosts: options.hosts ?? null,
     openStatus: false,
@@ -87,6 +92,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
       }
     },
     async close() {
+      watch.close();
       engine.close();
       server.destroy();
       await server.close();

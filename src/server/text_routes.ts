@@ -1,0 +1,62 @@
+/** /tokenize, /detokenize, /apply-template: the prompt side by itself. */
+
+import { z } from "@hono/zod-openapi";
+import { contextOf } from "../engine/admission.ts";
+import type { AppContext } from "./app_context.ts";
+import { readJson } from "./body.ts";
+import { checkModel, parseChatRequest } from "./chat_request.ts";
+import { buildPrompt, readConversation } from "./conversation.ts";
+import { invalid } from "./errors.ts";
+import { validated } from "./validation.ts";
+
+/** Characters whose ids are worked out here; longer texts would hold up everybody. */
+const MOST_CHARACTERS = 1 << 20;
+
+export const tokenizeSchema = z.looseObject({
+  model: z.string().nullish(),
+  prompt: z.string().max(MOST_CHARACTERS),
+});
+export const detokenizeSchema = z.looseObject({
+  model: z.string().nullish(),
+  tokens: z.array(z.int().min(0).max(2 ** 31)).max(1 << 20),
+});
+
+export async function tokenize(request: Request, context: AppContext): Promise<Response> {
+  const { signal } = request;
+  const body = await readJson(request, context.limits);
+  const ids = isConversation(body)
+    ? (await buildPrompt(parseChatRequest(body, context.served()), context, signal)).ids
+    : context.prompt.encode(textOf(body, context));
+  const { info } = context.engine;
+  return Response.json({
+    count: ids.length,
+    max_model_len: info === null ? null : contextOf(info),
+    tokens: Array.from(ids),
+  });
+}
+
+export async function detokenize(request: Request, context: AppContext): Promise<Response> {
+  const { model, tokens } = validated(detokenizeSchema, await readJson(request, context.limits));
+  checkModel(model, context.served().id);
+  return Response.json({ prompt: context.prompt.decode(tokens, true) });
+}
+
+export async function applyTemplate(request: Request, context: AppContext): Promise<Response> {
+  const { signal } = request;
+  const chat = parseChatRequest(await readJson(request, context.limits), context.served());
+  const messages = await readConversation(chat, context, signal);
+  return Response.json({ prompt: context.prompt.render(messages, chat.prompt) });
+}
+
+function isConversation(body: unknown): boolean {
+  return typeof body === "object" && body !== null && "messages" in body;
+}
+
+function textOf(body: unknown, context: AppContext): string {
+  if (typeof body !== "object" || body === null || !("prompt" in body)) {
+    throw invalid("prompt or messages must be given", "prompt", "invalid_value");
+  }
+  const { model, prompt } = validated(tokenizeSchema, body);
+  checkModel(model, context.served().id);
+  return prompt;
+}
