@@ -4,6 +4,7 @@ import { type Context, Hono } from "hono";
 import { checkHost } from "./auth.ts";
 import type { AppContext } from "./app_context.ts";
 import { chatCompletions } from "./chat.ts";
+import { completions } from "./completions.ts";
 import { ApiError, errorResponse, toApiError, unavailable } from "./errors.ts";
 import { Exchange } from "./exchange.ts";
 import { health, live, load, metrics, model, models } from "./status_routes.ts";
@@ -29,6 +30,7 @@ export interface Route {
 /** All there is; the test of routes walks this table. */
 export const ROUTES: readonly Route[] = [
   { method: "POST", path: "/v1/chat/completions", access: "work", handler: chatCompletions },
+  { method: "POST", path: "/v1/completions", access: "work", handler: completions },
   { method: "GET", path: "/v1/models", access: "status", handler: models },
   { method: "GET", path: "/v1/models/:id{.+}", access: "status", handler: model },
   { method: "POST", path: "/tokenize", access: "work", handler: tokenize },

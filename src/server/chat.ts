@@ -3,13 +3,12 @@
 import type { AppContext } from "./app_context.ts";
 import { readJson } from "./body.ts";
 import { parseChatRequest } from "./chat_request.ts";
-import { type AnswerHead, ChoiceChunks, ChoiceMessage, chunk, completion, usageOf } from "./chat_response.ts";
+import { type AnswerHead, ChoiceChunks, chunk, completion, usageOf } from "./chat_response.ts";
 import { answerChat, nameIgnored } from "./conversation.ts";
-import { toApiError } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Answer } from "./generation.ts";
-import { merge } from "./merge.ts";
-import { sseResponse } from "./sse.ts";
+import { data, DONE } from "./sse.ts";
+import { readWhole, streamAnswer, type Wording } from "./streaming.ts";
 
 /** Throws ApiError, PromptError or EngineError before anything is answered. */
 export async function chatCompletions(
@@ -26,7 +25,7 @@ export async function chatCompletions(
     model: context.served().id,
   };
   const response = chat.stream
-    ? streamed(head, answer, chat.includeUsage, context, exchange)
+    ? streamAnswer(answer, wordingOf(head, answer, chat.includeUsage), context, exchange)
     : await whole(head, answer, exchange);
   nameIgnored(response, chat.ignored);
   return response;
@@ -39,70 +38,19 @@ async function whole(head: AnswerHead, answer: Answer, exchange: Exchange): Prom
   return Response.json(completion(head, choices, usage));
 }
 
-/** All choices to their ends; null: the client left, and nobody reads an answer. Throws EngineError. */
-export async function readWhole(answer: Answer, exchange: Exchange): Promise<ChoiceMessage[] | null> {
-  const choices = answer.choices.map(() => new ChoiceMessage());
-  try {
-    await Promise.all(answer.choices.map(async (choice, index) => {
-      for await (const news of choice) choices[index].add(news);
-    }));
-  } finally {
-    answer.stop();
-  }
-  noteUsage(exchange, choices);
-  return choices.every(({ finish }) => finish !== null) ? choices : null;
-}
-
-function streamed(
-  head: AnswerHead,
-  answer: Answer,
-  includeUsage: boolean,
-  { limits }: AppContext,
-  exchange: Exchange,
-): Response {
-  exchange.streaming = true;
-  const progress = { completed: false };
-  return sseResponse(chunksOf(head, answer, includeUsage, exchange, progress), {
-    pingSeconds: limits.pingSeconds,
-    left: answer.stop,
-    over: () => exchange.end(progress.completed),
-  });
-}
-
-async function* chunksOf(
-  head: AnswerHead,
-  answer: Answer,
-  includeUsage: boolean,
-  exchange: Exchange,
-  progress: { completed: boolean },
-): AsyncGenerator<string> {
+function wordingOf(head: AnswerHead, answer: Answer, includeUsage: boolean): Wording {
   const chunks = answer.choices.map((_, index) => new ChoiceChunks(head, index, includeUsage));
-  const choices = answer.choices.map(() => new ChoiceMessage());
-  try {
-    for (const choice of chunks) yield choice.first();
-    for await (const [index, news] of merge(answer.choices)) {
-      choices[index].add(news);
-      yield chunks[index].of(news);
-    }
-    noteUsage(exchange, choices);
-    if (choices.some(({ finish }) => finish === null)) return; // the client left
-    if (includeUsage) yield chunk(head, [], usageOf(answer, choices.map(({ counts }) => counts)));
-    progress.completed = true;
-    yield "[DONE]";
-  } catch (error) {
-    const failure = toApiError(error, exchange.report);
-    exchange.note({ error: failure.code });
-    progress.completed = true;
-    yield JSON.stringify(failure.body);
-  } finally {
-    answer.stop();
-  }
-}
-
-function noteUsage(exchange: Exchange, choices: readonly ChoiceMessage[]): void {
-  exchange.note({
-    finish: choices[0].finish,
-    completion_tokens: choices.reduce((sum, { counts }) => sum + counts.completionTokens, 0),
-    cached_tokens: choices[0].counts.cachedTokens,
-  });
+  return {
+    *start() {
+      for (const choice of chunks) yield data(choice.first());
+    },
+    *news(index, news) {
+      yield data(chunks[index].of(news));
+    },
+    *end(choices) {
+      if (includeUsage) yield data(chunk(head, [], usageOf(answer, choices.map(({ counts }) => counts))));
+      yield DONE;
+    },
+    failure: (error) => [data(error.body)],
+  };
 }

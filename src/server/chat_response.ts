@@ -101,11 +101,11 @@ export class ChoiceChunks {
 
   constructor(readonly head: AnswerHead, readonly index: number, readonly withUsage: boolean) {}
 
-  first(): string {
+  first(): unknown {
     return this.#chunk({ role: "assistant", content: "" }, null);
   }
 
-  of(news: ChoiceNews): string {
+  of(news: ChoiceNews): unknown {
     return "finish" in news ? this.#chunk({}, news.finish) : this.#chunk(this.#delta(news.delta), null);
   }
 
@@ -120,22 +120,22 @@ export class ChoiceChunks {
     }
   }
 
-  #chunk(delta: Record<string, unknown>, finish: FinishReason | null): string {
+  #chunk(delta: Record<string, unknown>, finish: FinishReason | null): unknown {
     const choices = [{ index: this.index, delta, logprobs: null, finish_reason: finish }];
     return chunk(this.head, choices, this.withUsage ? null : undefined);
   }
 }
 
 /** `usage` undefined: the field is left out. */
-export function chunk(head: AnswerHead, choices: unknown[], usage: Usage | null | undefined): string {
-  return JSON.stringify({
+export function chunk(head: AnswerHead, choices: unknown[], usage: Usage | null | undefined): unknown {
+  return {
     id: head.id,
     object: "chat.completion.chunk",
     created: head.created,
     model: head.model,
     choices,
-    usage,
-  });
+    ...(usage === undefined ? {} : { usage }),
+  };
 }
 
 function wireCall({ name, arguments: text }: { name: string; arguments: string }): WireCall {

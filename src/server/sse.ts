@@ -1,5 +1,18 @@
 /** Server-sent events from news that come at any time. */
 
+/** An event without a name. */
+export function data(value: unknown): string {
+  return `data: ${JSON.stringify(value)}\n\n`;
+}
+
+/** An event that its name tells apart. */
+export function named(event: string, value: unknown): string {
+  return `event: ${event}\n${data(value)}`;
+}
+
+/** How OpenAI's streams end. */
+export const DONE = "data: [DONE]\n\n";
+
 const HEADERS = {
   "content-type": "text/event-stream; charset=utf-8",
   "cache-control": "no-store",
@@ -15,7 +28,7 @@ export interface SseOptions {
   over(): void;
 }
 
-/** A response that sends each of `events` as it comes (`data: …`). */
+/** A response that sends each of `events`, written by `data` or `named`, as it comes. */
 export function sseResponse(
   events: AsyncIterable<string>,
   { pingSeconds, left, over }: SseOptions,
@@ -34,7 +47,7 @@ export function sseResponse(
         return;
       }
       next = null;
-      if (!result.done) controller.enqueue(encoder.encode(`data: ${result.value}\n\n`));
+      if (!result.done) controller.enqueue(encoder.encode(result.value));
       else {
         controller.close();
         over();

@@ -44,6 +44,7 @@ export class StreamRouter {
     this.#tools = tools;
     this.#stop = stop;
     this.#state = thinking ? "start" : "content";
+    this.#begun = !thinking;
   }
 
   /** The model is in its thought: its tokens are reasoning tokens. */

@@ -1,0 +1,162 @@
+/** POST /v1/completions: text goes on as it stands, without a template. */
+
+import { z } from "@hono/zod-openapi";
+import type { Prompt } from "../families/family.ts";
+import type { AppContext } from "./app_context.ts";
+import { readJson } from "./body.ts";
+import { checkModel } from "./chat_request.ts";
+import { usageOf } from "./chat_response.ts";
+import { nameIgnored } from "./conversation.ts";
+import { invalid } from "./errors.ts";
+import type { Exchange } from "./exchange.ts";
+import { type Answer, startAnswer } from "./generation.ts";
+import { DEFAULT_LIMITS } from "./limits.ts";
+import { data, DONE } from "./sse.ts";
+import { readWhole, streamAnswer, type Wording } from "./streaming.ts";
+import { validated } from "./validation.ts";
+import { ignoredFields, wishesOf, wishFields } from "./wishes.ts";
+
+const MOST_CHARACTERS = 1 << 20;
+const text = z.string().min(1).max(MOST_CHARACTERS);
+const tokens = z.array(z.int().min(0).max(2 ** 31)).min(1).max(1 << 20);
+
+export const completionSchema = z.looseObject({
+  ...wishFields,
+  prompt: z.union([
+    text,
+    tokens,
+    z.array(text).min(1).max(DEFAULT_LIMITS.choices),
+    z.array(tokens).min(1).max(DEFAULT_LIMITS.choices),
+  ]),
+  suffix: z.null().optional(),
+  logprobs: z.null().optional(),
+});
+
+interface Head {
+  id: string;
+  created: number;
+  model: string;
+}
+
+export async function completions(
+  request: Request,
+  context: AppContext,
+  exchange: Exchange,
+): Promise<Response> {
+  const { signal } = request;
+  const body = await readJson(request, context.limits);
+  const wire = validated(completionSchema, body);
+  const { id: model, card } = context.served();
+  checkModel(wire.model, model);
+  const ignored = ignoredFields(wire, completionSchema.shape);
+  const wishes = wishesOf(wire, card);
+  const prompts = promptsOf(wire.prompt, context);
+  if (prompts.length * wishes.choices > context.limits.choices) {
+    throw invalid(`Prompts times n may be ${context.limits.choices} at most`, "n", "too_many_choices");
+  }
+  const answer = startAll(
+    prompts,
+    (prompt) => startAnswer(prompt, wishes, { tools: false, thinking: false }, context, exchange, signal),
+  );
+  const head = {
+    id: `cmpl-${crypto.randomUUID().replaceAll("-", "")}`,
+    created: Math.floor(Date.now() / 1000),
+    model,
+  };
+  const response = wire.stream
+    ? streamAnswer(
+      answer,
+      wordingOf(head, answer, wire.stream_options?.include_usage ?? false),
+      context,
+      exchange,
+    )
+    : await whole(head, answer, exchange);
+  nameIgnored(response, ignored);
+  return response;
+}
+
+/** One prompt or several, as text or as ids. */
+function promptsOf(
+  given: z.infer<typeof completionSchema>["prompt"],
+  { prompt: builder, engine }: AppContext,
+): Prompt[] {
+  const list = Array.isArray(given) && typeof given[0] !== "number"
+    ? given as (string | number[])[]
+    : [given as string | number[]];
+  const vocabulary = engine.info!.vocabSize;
+  return list.map((one) => {
+    const ids = typeof one === "string" ? builder.encode(one) : Uint32Array.from(one);
+    if (ids.some((id) => id >= vocabulary)) {
+      throw invalid(`prompt: the vocabulary has ${vocabulary} ids`, "prompt", "invalid_value");
+    }
+    return {
+      ids,
+      positions: null,
+      ropeDelta: 0,
+      media: [],
+      spans: [],
+      mediaTokens: { image: 0, video: 0, audio: 0 },
+    };
+  });
+}
+
+/** All prompts as one answer, or none of them. */
+function startAll(prompts: Prompt[], start: (prompt: Prompt) => Answer): Answer {
+  const answers: Answer[] = [];
+  const stop = () => answers.forEach((answer) => answer.stop());
+  try {
+    for (const prompt of prompts) answers.push(start(prompt));
+  } catch (error) {
+    stop();
+    throw error;
+  }
+  return {
+    choices: answers.flatMap((answer) => answer.choices),
+    promptTokens: answers.reduce((sum, answer) => sum + answer.promptTokens, 0),
+    mediaTokens: { image: 0, video: 0, audio: 0 },
+    stop,
+  };
+}
+
+async function whole(head: Head, answer: Answer, exchange: Exchange): Promise<Response> {
+  const choices = await readWhole(answer, exchange);
+  if (choices === null) return new Response(null, { status: 499 });
+  const usage = usageOf(answer, choices.map(({ counts }) => counts));
+  return Response.json({
+    ...object(
+      head,
+      choices.map(({ content, finish }, index) => ({
+        index,
+        text: content,
+        logprobs: null,
+        finish_reason: finish,
+      })),
+    ),
+    usage,
+  });
+}
+
+function wordingOf(head: Head, answer: Answer, includeUsage: boolean): Wording {
+  return {
+    start: () => [],
+    *news(index, news) {
+      const text = "delta" in news && news.delta.type === "content" ? news.delta.text : "";
+      const finish_reason = "finish" in news ? news.finish : null;
+      yield data(object(head, [{ index, text, logprobs: null, finish_reason }]));
+    },
+    *end(choices) {
+      if (includeUsage) {
+        yield data({
+          ...object(head, []),
+          usage: usageOf(answer, choices.map(({ counts }) => counts)),
+        });
+      }
+      yield DONE;
+    },
+    failure: (error) => [data(error.body)],
+  };
+}
+
+function object({ id, created, model }: Head, choices: unknown[]) {
+  return { id, object: "text_completion", created, model, choices };
+}
