@@ -1,4 +1,4 @@
-// out[m, n] (+)= act(bias[n] + Σ_k x[m, k] · w[n, k]) for few rows m: one thread, one row m × 2 quads n.
+// out[m, n] (+)= act(bias[n] + Σ_k x[m, k] · w[n, k]) for few rows m: one thread, one row m × QUADS quads n.
 // As matvec.wgsl, reading x through a uniform window and weights as texels: CPU drivers load those ten times faster.
 // WEIGHTS: quads of 4 output rows. FORMAT 0 f32, 1 f16, 2 bf16: vec4u [quad, k / per] holds the same k (or pair
 // of k: low half first) of the 4 rows. FORMAT 3 int4: vec4u [quad, k / 8] holds 8 nibbles of each row (low nibbles
@@ -19,6 +19,7 @@ override WG: u32 = 8u;
 override FORMAT: u32 = 0u;
 override ACT: u32 = 0u; // 0 none, 1 gelu (erf), 2 gelu (tanh), 3 quick gelu, 4 silu, 5 relu
 override ADD: u32 = 0u; // 1: out += result (residual)
+override QUADS: u32 = 2u; // quads of one thread: 2, 4 or 8; more share the loads of x
 override NORM: u32 = 0u; // 1: x is RMS-normalised on the way: x · rsqrt(mean(x²) + eps) · norm
 override GLU: u32 = 0u; // 1: weight rows 2i, 2i + 1 are gate and up, out[i] = silu(gate) · up
 @group(0) @binding(0) var<uniform> shape: Shape;
@@ -57,27 +58,9 @@ fn activate(v: vec4f) -> vec4f {
   return vec4f(activate1(v.x), activate1(v.y), activate1(v.z), activate1(v.w));
 }
 
-// 8 consecutive k of one quad: w[i] = the 4 rows' weights at k = 8 · word + i.
+// Float formats: 8 consecutive k of one quad: w[i] = the 4 rows' weights at k = 8 · word + i.
 fn fetch(quad: u32, word: u32, w: ptr<function, array<vec4f, 8>>) {
   switch FORMAT {
-    case 3u: {
-      let q = texel(quad * shape.words + word);
-      let s = texel(shape.scales_at + quad * ((shape.words + 3u) / 4u) + word / 4u);
-      let a = unpack2x16float(s.x);
-      let b = unpack2x16float(s.y);
-      let c = unpack2x16float(s.z);
-      let d = unpack2x16float(s.w);
-      let scale = vec4f(a.x, b.x, c.x, d.x);
-      let least = vec4f(a.y, b.y, c.y, d.y);
-      (*w)[0] = vec4f(vec4i(q & vec4u(15u))) * scale + least;
-      (*w)[1] = vec4f(vec4i((q >> vec4u(8u)) & vec4u(15u))) * scale + least;
-      (*w)[2] = vec4f(vec4i((q >> vec4u(16u)) & vec4u(15u))) * scale + least;
-      (*w)[3] = vec4f(vec4i((q >> vec4u(24u)) & vec4u(15u))) * scale + least;
-      (*w)[4] = vec4f(vec4i((q >> vec4u(4u)) & vec4u(15u))) * scale + least;
-      (*w)[5] = vec4f(vec4i((q >> vec4u(12u)) & vec4u(15u))) * scale + least;
-      (*w)[6] = vec4f(vec4i((q >> vec4u(20u)) & vec4u(15u))) * scale + least;
-      (*w)[7] = vec4f(vec4i(q >> vec4u(28u))) * scale + least;
-    }
     case 0u: {
       let at = (quad * shape.words + word) * 8u;
       for (var i = 0u; i < 8u; i++) {
@@ -107,51 +90,100 @@ fn fetch(quad: u32, word: u32, w: ptr<function, array<vec4f, 8>>) {
   }
 }
 
+fn scale_of(s: vec4u) -> vec4f {
+  return vec4f(unpack2x16float(s.x).x, unpack2x16float(s.y).x, unpack2x16float(s.z).x, unpack2x16float(s.w).x);
+}
+
+fn least_of(s: vec4u) -> vec4f {
+  return vec4f(unpack2x16float(s.x).y, unpack2x16float(s.y).y, unpack2x16float(s.z).y, unpack2x16float(s.w).y);
+}
+
+// Σ over 8 nibbles of each row; nibbles stay where they are in the word, p and q carry the powers of two.
+fn nibbles(w: vec4i, p: vec4f, q: vec4f) -> vec4f {
+  return vec4f(w & vec4i(0xf)) * p.x + vec4f(w & vec4i(0xf00)) * p.y + vec4f(w & vec4i(0xf0000)) * p.z
+    + vec4f(w & vec4i(0xf000000)) * p.w + vec4f(w & vec4i(0xf0)) * q.x + vec4f(w & vec4i(0xf000)) * q.y
+    + vec4f(w & vec4i(0xf00000)) * q.z + vec4f((w >> vec4u(28u)) & vec4i(0xf)) * q.w;
+}
+
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: vec3u) {
-  let quad = id.x * 2u;
+  let quad = id.x * QUADS;
   if (quad >= shape.quads) {
     return;
   }
   let at = shape.x_first + group.y * shape.x_stride;
-  var a = vec4f();
-  var b = vec4f();
   var squares = vec4f();
-  var u: array<vec4f, 8>;
-  var v: array<vec4f, 8>;
-  for (var word = 0u; word < shape.words; word++) {
-    fetch(quad, word, &u);
-    fetch(quad + 1u, word, &v);
-    var p = x[at + 2u * word];
-    var q = x[at + 2u * word + 1u];
-    if (NORM == 1u) {
-      squares += p * p + q * q;
-      p *= norm[2u * word];
-      q *= norm[2u * word + 1u];
+  var t: array<vec4f, 8>;
+  if (FORMAT == 3u) {
+    let groups = (shape.words + 3u) / 4u;
+    let row = quad * shape.words;
+    for (var g = 0u; g < groups; g++) {
+      var sum = vec4f();
+      var part: array<vec4f, 8>;
+      let end = min(shape.words, 4u * g + 4u);
+      for (var word = 4u * g; word < end; word++) {
+        var p = x[at + 2u * word];
+        var q = x[at + 2u * word + 1u];
+        if (NORM == 1u) {
+          squares += p * p + q * q;
+          p *= norm[2u * word];
+          q *= norm[2u * word + 1u];
+        }
+        sum += p + q;
+        p *= vec4f(1.0, 0.00390625, 0.0000152587890625, 5.9604644775390625e-08); // 2^0, 2^-8, 2^-16, 2^-24
+        q *= vec4f(0.0625, 0.000244140625, 9.5367431640625e-07, 1.0); // 2^-4, 2^-12, 2^-20; the top nibble is shifted
+        part[0] += nibbles(bitcast<vec4i>(texel(row + word)), p, q);
+        part[1] += nibbles(bitcast<vec4i>(texel(row + shape.words + word)), p, q);
+        if (QUADS > 2u) {
+          part[2] += nibbles(bitcast<vec4i>(texel(row + 2u * shape.words + word)), p, q);
+          part[3] += nibbles(bitcast<vec4i>(texel(row + 3u * shape.words + word)), p, q);
+        }
+        if (QUADS > 4u) {
+          part[4] += nibbles(bitcast<vec4i>(texel(row + 4u * shape.words + word)), p, q);
+          part[5] += nibbles(bitcast<vec4i>(texel(row + 5u * shape.words + word)), p, q);
+          part[6] += nibbles(bitcast<vec4i>(texel(row + 6u * shape.words + word)), p, q);
+          part[7] += nibbles(bitcast<vec4i>(texel(row + 7u * shape.words + word)), p, q);
+        }
+      }
+      let whole = sum.x + sum.y + sum.z + sum.w;
+      for (var i = 0u; i < QUADS; i++) {
+        let s = texel(shape.scales_at + (quad + i) * groups + g);
+        t[i] += scale_of(s) * part[i] + least_of(s) * whole;
+      }
     }
-    a += u[0] * p.x + u[1] * p.y + u[2] * p.z + u[3] * p.w;
-    b += v[0] * p.x + v[1] * p.y + v[2] * p.z + v[3] * p.w;
-    a += u[4] * q.x + u[5] * q.y + u[6] * q.z + u[7] * q.w;
-    b += v[4] * q.x + v[5] * q.y + v[6] * q.z + v[7] * q.w;
-  }
-  if (NORM == 1u) {
-    let scale = inverseSqrt((squares.x + squares.y + squares.z + squares.w) / f32(shape.cols) + shape.eps);
-    a *= scale;
-    b *= scale;
-  }
-  a += bias[quad];
-  b += bias[quad + 1u];
-  let to = (shape.out_first + group.y) * shape.out_stride;
-  if (GLU == 1u) {
-    let gate = vec4f(a.x, a.z, b.x, b.z);
-    out[to + quad / 2u] = gate / (1.0 + exp(-gate)) * vec4f(a.y, a.w, b.y, b.w);
-    return;
-  }
-  if (ADD == 1u) {
-    out[to + quad] += activate(a);
-    out[to + quad + 1u] += activate(b);
   } else {
-    out[to + quad] = activate(a);
-    out[to + quad + 1u] = activate(b);
+    var w: array<vec4f, 8>;
+    for (var word = 0u; word < shape.words; word++) {
+      var p = x[at + 2u * word];
+      var q = x[at + 2u * word + 1u];
+      if (NORM == 1u) {
+        squares += p * p + q * q;
+        p *= norm[2u * word];
+        q *= norm[2u * word + 1u];
+      }
+      for (var i = 0u; i < QUADS; i++) {
+        fetch(quad + i, word, &w);
+        t[i] += w[0] * p.x + w[1] * p.y + w[2] * p.z + w[3] * p.w + w[4] * q.x + w[5] * q.y + w[6] * q.z + w[7] * q.w;
+      }
+    }
+  }
+  var scale = 1.0;
+  if (NORM == 1u) {
+    scale = inverseSqrt((squares.x + squares.y + squares.z + squares.w) / f32(shape.cols) + shape.eps);
+  }
+  let to = (shape.out_first + group.y) * shape.out_stride;
+  for (var i = 0u; i < QUADS; i += 2u) {
+    let a = t[i] * scale + bias[quad + i];
+    let b = t[i + 1u] * scale + bias[quad + i + 1u];
+    if (GLU == 1u) {
+      let gate = vec4f(a.x, a.z, b.x, b.z);
+      out[to + (quad + i) / 2u] = gate / (1.0 + exp(-gate)) * vec4f(a.y, a.w, b.y, b.w);
+    } else if (ADD == 1u) {
+      out[to + quad + i] += activate(a);
+      out[to + quad + i + 1u] += activate(b);
+    } else {
+      out[to + quad + i] = activate(a);
+      out[to + quad + i + 1u] = activate(b);
+    }
   }
 }

@@ -53,7 +53,7 @@ const windowedShape = {
 export const matvecTexture = kernel("matvec_texture", matvecTextureWgsl, {
   buffers: { x: "uniform", weight: "texture", bias: "read", norm: "uniform", out: "write" },
   shape: { ...windowedShape, cols: "u32", eps: "f32" },
-  grid: (s, c) => [Math.ceil(s.quads / 2 / c.WG), s.rows],
+  grid: (s, c) => [Math.ceil(s.quads / c.QUADS / c.WG), s.rows],
 });
 
 export const matmulTexture = kernel("matmul_texture", matmulTextureWgsl, {

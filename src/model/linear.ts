@@ -354,10 +354,21 @@ function linearRows(
       const buffers = { x: { ...x, offset: start }, weight: data.weight, bias, out: to };
       const sizes = { ...shape, x_first, out_first: row, scales_at: data.scalesAt, rows: count };
       if (count > MATVEC_ROWS) pass.run(matmulTexture, buffers, sizes, constants);
-      else pass.run(matvecTexture, { ...buffers, norm: weightOfNorm }, { ...sizes, ...few }, normConstants);
+      else {
+        const QUADS = quadsOfThread(rows / 4);
+        pass.run(matvecTexture, { ...buffers, norm: weightOfNorm }, { ...sizes, ...few }, {
+          ...normConstants,
+          QUADS,
+        });
+      }
       row += count;
     }
   }
+}
+
+/** More quads a thread share the loads of x, as long as a few workgroups are left for every core. */
+function quadsOfThread(quads: number): number {
+  return [8, 4].find((each) => quads % each === 0 && quads / each >= 64) ?? 2;
 }
 
 /** The uniform window over rows of x from `row` on: where it is bound, where the row begins in it, rows that fit. */

@@ -38,12 +38,13 @@ export type JobOutput<K extends JobKind> = Jobs[K]["output"];
 
 const RUN: { [K in JobKind]: (input: JobInput<K>) => JobOutput<K> | Promise<JobOutput<K>> } = {
   decodeImage: async ({ bytes, options }) => shareRaster(await decodeImage(bytes, options)),
-  decodeAudio: ({ bytes, format, maxSeconds }) => decodeAudio(bytes, format, maxSeconds),
-  decodeSoundtrack: ({ path, format, tools }) =>
-    readSoundtrack(path, format, tools, new Deadline(tools.seconds)),
+  decodeAudio: async ({ bytes, format, maxSeconds }) =>
+    shareWave(await decodeAudio(bytes, format, maxSeconds)),
+  decodeSoundtrack: async ({ path, format, tools }) =>
+    shareWave(await readSoundtrack(path, format, tools, new Deadline(tools.seconds))),
   decodeVideo: async ({ file, plan, tools }) => {
     const { frames, audio } = await readVideo(file, plan, tools);
-    return { frames: frames.map(shareRaster), audio };
+    return { frames: frames.map(shareRaster), audio: audio === null ? null : shareWave(audio) };
   },
   imageFeature: ({ image, limits, patch }) => imageFeature(image, limits, patch),
   videoFeature: ({ frames, fitted, plan, patch }) => videoFeature(frames, fitted, plan, patch),
@@ -67,4 +68,11 @@ function shareRaster({ width, height, rgb }: Raster): Raster {
   const shared = new Uint8Array(new SharedArrayBuffer(rgb.length));
   shared.set(rgb);
   return { width, height, rgb: shared };
+}
+
+/** The same for samples. */
+function shareWave({ sampleRate, samples }: Wave): Wave {
+  const shared = new Float32Array(new SharedArrayBuffer(samples.byteLength));
+  shared.set(samples);
+  return { sampleRate, samples: shared };
 }

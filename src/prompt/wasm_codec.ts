@@ -1,8 +1,14 @@
-/** An Emscripten codec module: compiled once, and instantiated anew after it threw (its memory is then unsound). */
+/**
+ * An Emscripten codec module: compiled once, and instantiated anew after it threw (its memory is then unsound) or
+ * grew large (WebAssembly memory never shrinks).
+ */
 
 import { corruptImage } from "./image_errors.ts";
 
 type Factory<M> = (options: Record<string, unknown>) => Promise<M>;
+
+/** Bytes of memory that an idle codec may keep. */
+const LARGE = 64 * 2 ** 20;
 
 export class WasmCodec<M> {
   #compiled: WebAssembly.Module | null = null;
@@ -14,7 +20,9 @@ export class WasmCodec<M> {
   async run<T>(use: (module: M) => T): Promise<T> {
     const module = await (this.#instance ??= this.#instantiate());
     try {
-      return use(module);
+      const result = use(module);
+      if (((module as { HEAPU8?: Uint8Array }).HEAPU8?.length ?? 0) > LARGE) this.#instance = null;
+      return result;
     } catch {
       this.#instance = null;
       throw corruptImage();
