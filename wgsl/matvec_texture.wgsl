@@ -119,7 +119,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: 
     let row = quad * shape.words;
     for (var g = 0u; g < groups; g++) {
       var sum = vec4f();
-      var part: array<vec4f, 8>;
+      var part = array<vec4f, 8>(); // written out: naga does not clear a plain var again in each round
       let end = min(shape.words, 4u * g + 4u);
       for (var word = 4u * g; word < end; word++) {
         var p = x[at + 2u * word];
