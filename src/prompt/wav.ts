@@ -1,9 +1,21 @@
-/** WAV files: PCM of 8, 16, 24 and 32 bits, IEEE float of 32 and 64 bits, plain or WAVE_FORMAT_EXTENSIBLE. */
+/**
+ * WAV files: PCM of 8, 16, 24 and 32 bits, IEEE float of 32 and 64 bits, A-law and µ-law, plain or
+ * WAVE_FORMAT_EXTENSIBLE.
+ */
 
 import type { Wave } from "../families/family.ts";
 import { PromptError } from "../families/family.ts";
+import { alaw, mulaw } from "./g711.ts";
 
-const PCM = 1, FLOAT = 3, EXTENSIBLE = 0xFFFE;
+const PCM = 1, FLOAT = 3, ALAW = 6, MULAW = 7, EXTENSIBLE = 0xFFFE;
+
+/** Bits a sample that each encoding may have. */
+const BITS: Record<number, number[]> = {
+  [PCM]: [8, 16, 24, 32],
+  [FLOAT]: [32, 64],
+  [ALAW]: [8],
+  [MULAW]: [8],
+};
 
 /** Sizes from here on stand for "not known yet". */
 const STREAMED = 0x7FFFF000;
@@ -46,8 +58,7 @@ function readFormat(view: DataView, at: number, size: number): WavFormat {
   const sampleRate = view.getUint32(at + 4, true);
   const bits = view.getUint16(at + 14, true);
   if (encoding === EXTENSIBLE && size >= 26) encoding = view.getUint16(at + 24, true);
-  const known = encoding === PCM ? [8, 16, 24, 32] : encoding === FLOAT ? [32, 64] : [];
-  if (!known.includes(bits)) {
+  if (!BITS[encoding]?.includes(bits)) {
     throw new PromptError("The WAV file has an encoding that is not supported", "unsupported_audio");
   }
   if (channels < 1 || channels > 32 || sampleRate < 1000 || sampleRate > 768_000) throw corrupt();
@@ -76,6 +87,8 @@ function reader(view: DataView, encoding: number, bits: number): (at: number) =>
   if (encoding === FLOAT) {
     return bits === 32 ? (at) => view.getFloat32(at, true) : (at) => view.getFloat64(at, true);
   }
+  if (encoding === ALAW) return (at) => alaw(view.getUint8(at)) / 32768;
+  if (encoding === MULAW) return (at) => mulaw(view.getUint8(at)) / 32768;
   switch (bits) {
     case 8:
       return (at) => (view.getUint8(at) - 128) / 128;

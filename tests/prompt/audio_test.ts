@@ -90,6 +90,19 @@ Deno.test("WAV: every encoding is scaled as libsndfile does", async () => {
   assertEquals(stereo.sampleRate, 16000);
 });
 
+Deno.test("WAV: telephone encodings by G.711's own figures", async () => {
+  const decoded = async (encoding: number, codes: number[]) => {
+    const bytes = wav(codes.length, (view, at, i) => view.setUint8(at, codes[i]), {
+      encoding,
+      bits: 8,
+      rate: 8000,
+    });
+    return [...(await decode(bytes)).samples].map((sample) => sample * 32768);
+  };
+  assertEquals(await decoded(7, [0x00, 0x80, 0xFF, 0x7F, 0x8F, 0xF0]), [-32124, 32124, 0, 0, 16764, 120]);
+  assertEquals(await decoded(6, [0xD5, 0x55, 0x2A, 0xAA, 0x80, 0xC5]), [8, -8, -32256, 32256, 5504, 264]);
+});
+
 Deno.test("WAV: sizes of streams are open, other lies and cuts are refused", async () => {
   const write = (view: DataView, at: number, i: number) => view.setInt16(at, i, true);
   for (const size of [0, 0xFFFFFFFF, 0x7FFFFFFF]) {
@@ -100,7 +113,7 @@ Deno.test("WAV: sizes of streams are open, other lies and cuts are refused", asy
   assertEquals((await decode(wav(50, write, { size: 20 }))).samples.length, 10);
   assertEquals(await outcome(wav(50, write, { channels: 0 })), "corrupt_audio");
   assertEquals(await outcome(wav(50, write, { rate: 0 })), "corrupt_audio");
-  assertEquals(await outcome(wav(50, () => {}, { encoding: 6, bits: 8 })), "unsupported_audio");
+  assertEquals(await outcome(wav(50, () => {}, { encoding: 17, bits: 8 })), "unsupported_audio");
   assertEquals(await outcome(wav(0, write)), "corrupt_audio");
   assertEquals(
     await outcome(wav(4, (view, at) => view.setFloat32(at, NaN, true), { bits: 32, encoding: 3 })),
