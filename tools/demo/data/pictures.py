@@ -116,7 +116,7 @@ def draw_tag(rng: random.Random, image: Image.Image, colour: str, price: int, un
     rgb = drawing.paint(rng, colour)
     dark = 0.3 * rgb[0] + 0.6 * rgb[1] + 0.1 * rgb[2] < 110 or (colour == "red" and rng.random() < 0.6)
     ink = (255, 255, 255) if dark else rng.choice([(0, 0, 0), (0, 0, 0), (40, 20, 20), (20, 20, 90)])
-    tall = max(6, round(rng.uniform(13, 22) / final_scale(image.size)))  # px of the line of text
+    tall = max(6, round(math.exp(rng.uniform(math.log(13), math.log(30))) / final_scale(image.size)))  # px of the line of text
     text, centres = drawing.tag_text(rng.choice(assets.fonts(unseen)), price, tall, ink)
     if text.width > 0.6 * width:
         text = text.resize((round(0.6 * width), max(5, round(text.height * 0.6 * width / text.width))), Image.BICUBIC)

@@ -48,11 +48,11 @@ def is_block_matrix(name: str, parameter: Tensor) -> bool:
 
 
 def optimisers(named: list[tuple[str, Tensor]], muon_lr: float, adam_lr: float,
-               scale: Callable[[str], float] = lambda name: 1.0) -> list[torch.optim.Optimizer]:
-    """Muon for block matrices, AdamW for the rest; `scale` multiplies the learning rate of a parameter."""
+               scale: Callable[[str], float] = lambda name: 1.0, skip: str = "\0") -> list[torch.optim.Optimizer]:
+    """Muon for block matrices (not where the name holds `skip`), AdamW for the rest; `scale` multiplies a learning rate."""
     groups: dict[tuple, list[Tensor]] = {}
     for name, parameter in named:
-        groups.setdefault((is_block_matrix(name, parameter), parameter.ndim > 1, scale(name)), []).append(parameter)
+        groups.setdefault((is_block_matrix(name, parameter) and skip not in name, parameter.ndim > 1, scale(name)), []).append(parameter)
     muon = [{"params": p, "lr": muon_lr * s, "peak": muon_lr * s} for (m, _, s), p in groups.items() if m]
     adam = [{"params": p, "lr": adam_lr * s, "peak": adam_lr * s, "weight_decay": 0.05 if d else 0.0}
             for (m, d, s), p in groups.items() if not m]

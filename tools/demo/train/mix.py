@@ -19,15 +19,12 @@ SECONDS = [2.0, 2.5, 2.5, 3.0, 3.0, 3.5, 4.0, 5.0]
 FRAMES = [4, 4, 4, 4, 6, 6, 8, 10, 12]
 
 
-def draw_shape(rng: random.Random, group: str) -> packs.Shape:
-    """The shape of a batch's packs; long clips are rare, as they cost most."""
-    style = "plain"
-    if group == "pictures":
-        kind = rng.choices(list(PICTURES), list(PICTURES.values()))[0]
-    elif group == "temporal":
-        kind = rng.choices(list(TEMPORAL), list(TEMPORAL.values()))[0]
-    else:
-        kind, style = rng.choices(list(TEXTS), list(TEXTS.values()))[0]
+def draw_shape(rng: random.Random, group: str, without: frozenset[str] = frozenset()) -> packs.Shape:
+    """The shape of a batch's packs, none of the kinds in `without`; long clips are rare, as they cost most."""
+    shares = {"pictures": PICTURES, "temporal": TEMPORAL, "texts": TEXTS}[group]
+    pairs = {(k if isinstance(k, tuple) else (k, "plain")): share for k, share in shares.items()}
+    pairs = {k: share for k, share in pairs.items() if k[0] not in without}
+    kind, style = rng.choices(list(pairs), list(pairs.values()))[0]
     if style == "plain" and kind != "text" and rng.random() < 0.12:
         style = "text_first"
     seconds = rng.choice(SECONDS) if rng.random() < 0.95 else rng.uniform(5, 10)
@@ -45,24 +42,25 @@ def size_of(shape: packs.Shape, base: int) -> int:
     return max(2, round(base * (1.6 if shape.style == "text_first" else 1.0) / cost))
 
 
-def make_batch(packer: Packer, seed: str, split: str, group: str, base: int, unseen: bool = False) -> tuple[Batch, list[packs.Pack]]:
+def make_batch(packer: Packer, seed: str, split: str, group: str, base: int,
+               without: frozenset[str] = frozenset()) -> tuple[Batch, list[packs.Pack]]:
     """The batch of one group that belongs to this seed, and its packs."""
     rng = random.Random(seed)
-    shape = draw_shape(rng, group)
+    shape = draw_shape(rng, group, without)
     count = 6 if shape.style in ("think", "tools") else 4
-    made = [packs.make(rng, split, shape, count, unseen, WEIGHTS) for _ in range(size_of(shape, base))]
+    made = [packs.make(rng, split, shape, count, weights=WEIGHTS) for _ in range(size_of(shape, base))]
     return packer.collate(made, verdict_weight=4.0), made
 
 
 class Steps(IterableDataset):
     """Endless steps from `first` on: a list of batches each, one a group."""
 
-    def __init__(self, packer: Packer, first: int, sizes: dict[str, int]):
-        self.packer, self.first, self.sizes = packer, first, sizes
+    def __init__(self, packer: Packer, first: int, sizes: dict[str, int], without: frozenset[str] = frozenset()):
+        self.packer, self.first, self.sizes, self.without = packer, first, sizes, without
 
     def __iter__(self):
         step = self.first
         while True:
-            made = [make_batch(self.packer, f"{step}-{g}", "train", g, n) for g, n in self.sizes.items() if n]
+            made = [make_batch(self.packer, f"{step}-{g}", "train", g, n, self.without) for g, n in self.sizes.items() if n]
             yield [(batch, [p.labels for p in group_packs]) for batch, group_packs in made]
             step += 1

@@ -60,7 +60,8 @@ def main() -> None:
     parser.add_argument("--decay", type=float, default=0.4)
     parser.add_argument("--scale", type=float, default=1.0, help="of all learning rates")
     parser.add_argument("--encoder-scale", type=float, default=0.5)
-    parser.add_argument("--sizes", type=int, nargs=3, default=[32, 24, 12], help="packs of pictures, temporal, text")
+    parser.add_argument("--sizes", type=int, nargs=3, default=[24, 16, 8], help="packs of pictures, temporal, text")
+    parser.add_argument("--without", nargs="*", default=[], help="kinds left out, while the vision tower is not ready")
     parser.add_argument("--auxiliary", type=float, default=0.05)
     parser.add_argument("--evaluate", type=int, default=200)
     args = parser.parse_args()
@@ -79,11 +80,11 @@ def main() -> None:
 
     named = [*model.named_parameters(), *heads.named_parameters(prefix="heads")]
     run = Run(args.out, {"model": model, "heads": heads},
-              optimisers(named, 2e-3 * args.scale, 1e-3 * args.scale, scale))
+              optimisers(named, 2e-3 * args.scale, 1e-3 * args.scale, scale, skip=".audio_encoder."))
     if args.swap and not fresh:
         take_encoders(model, heads, args.vision, None)
     sizes = dict(zip(("pictures", "temporal", "texts"), args.sizes))
-    data = iter(DataLoader(Steps(packer, run.step, sizes), batch_size=None, num_workers=1, prefetch_factor=3))
+    data = iter(DataLoader(Steps(packer, run.step, sizes, frozenset(args.without)), batch_size=None, num_workers=1, prefetch_factor=3))
     end = args.stop or args.steps
     while run.step < end:
         if run.step % args.evaluate == 0 and run.step:
