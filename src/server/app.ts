@@ -3,46 +3,12 @@
 import { type Context, Hono } from "hono";
 import { checkHost } from "./auth.ts";
 import type { AppContext } from "./app_context.ts";
-import { chatCompletions } from "./chat.ts";
-import { completions } from "./completions.ts";
 import { ApiError, errorResponse, toApiError, unavailable } from "./errors.ts";
 import { Exchange } from "./exchange.ts";
-import { health, live, load, metrics, model, models } from "./status_routes.ts";
-import { applyTemplate, detokenize, tokenize } from "./text_routes.ts";
+import type { Access } from "./route.ts";
+import { ROUTES } from "./routes.ts";
 
 type Env = { Variables: { exchange: Exchange } };
-type RouteHandler = (
-  request: Request,
-  context: AppContext,
-  exchange: Exchange,
-) => Response | Promise<Response>;
-
-/** `open`: needs no key; `status`: needs none where the operator opened it; `work`: counts against the key. */
-export type Access = "open" | "status" | "work";
-
-export interface Route {
-  method: "GET" | "POST";
-  path: string;
-  access: Access;
-  handler: RouteHandler;
-}
-
-/** All there is; the test of routes walks this table. */
-export const ROUTES: readonly Route[] = [
-  { method: "POST", path: "/v1/chat/completions", access: "work", handler: chatCompletions },
-  { method: "POST", path: "/v1/completions", access: "work", handler: completions },
-  { method: "GET", path: "/v1/models", access: "status", handler: models },
-  { method: "GET", path: "/v1/models/:id{.+}", access: "status", handler: model },
-  { method: "POST", path: "/tokenize", access: "work", handler: tokenize },
-  { method: "POST", path: "/detokenize", access: "work", handler: detokenize },
-  { method: "POST", path: "/apply-template", access: "work", handler: applyTemplate },
-  { method: "GET", path: "/metrics", access: "status", handler: metrics },
-  { method: "GET", path: "/v1/loads", access: "status", handler: load },
-  { method: "GET", path: "/health", access: "open", handler: health },
-  { method: "GET", path: "/readyz", access: "open", handler: health },
-  { method: "GET", path: "/livez", access: "open", handler: live },
-];
-
 export function createApp(context: AppContext): Hono<Env> {
   const app = new Hono<Env>();
   app.use(async (c, next) => {

@@ -1,6 +1,6 @@
 /** The body of /v1/chat/completions as clients write it. */
 
-import { z } from "@hono/zod-openapi";
+import { z } from "zod";
 import { messageSchema } from "./content_schema.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { wishFields } from "./wishes.ts";

@@ -1,6 +1,6 @@
 /** POST /v1/completions: text goes on as it stands, without a template. */
 
-import { z } from "@hono/zod-openapi";
+import { z } from "zod";
 import type { Prompt } from "../families/family.ts";
 import type { AppContext } from "./app_context.ts";
 import { readJson } from "./body.ts";

@@ -1,6 +1,6 @@
 /** Content parts in all the spellings that clients use, and messages made of them. */
 
-import { z } from "@hono/zod-openapi";
+import { z } from "zod";
 
 const uuid = z.string().max(256).nullish().describe("A label; the content's digest is what caches go by");
 const address = z.union([z.string(), z.looseObject({ url: z.string() })]);

@@ -1,6 +1,6 @@
 /** /tokenize, /detokenize, /apply-template: the prompt side by itself. */
 
-import { z } from "@hono/zod-openapi";
+import { z } from "zod";
 import { contextOf } from "../engine/admission.ts";
 import type { AppContext } from "./app_context.ts";
 import { readJson } from "./body.ts";

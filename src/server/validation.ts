@@ -1,6 +1,6 @@
 /** zod's findings as one error that names the field as clients write it: `messages[0].content[1].type`. */
 
-import type { z } from "@hono/zod-openapi";
+import type { z } from "zod";
 import { type ApiError, invalid } from "./errors.ts";
 
 /** The value, typed; or throws ApiError for the first thing wrong. */

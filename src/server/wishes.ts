@@ -1,6 +1,6 @@
 /** What every route that generates lets its client ask for. */
 
-import { z } from "@hono/zod-openapi";
+import { z } from "zod";
 import type { ModelCard, Sampling } from "../families/family.ts";
 import { invalid } from "./errors.ts";
 import { KNOWN_FIELDS } from "./known_fields.ts";

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import http from "node:http";
 import { assertEquals, assertGreater, assertThrows } from "../support/assert.ts";
 import { startServer, user } from "../support/server_harness.ts";
-import { ROUTES } from "../../src/server/app.ts";
+import { ROUTES } from "../../src/server/routes.ts";
 import { Keys, parseKeys } from "../../src/server/auth.ts";
 
 const digest = (key: string) => createHash("sha256").update(key).digest("hex");

@@ -2,7 +2,7 @@
 
 import { assertEquals, assertGreater } from "../support/assert.ts";
 import { readStream, startServer, user } from "../support/server_harness.ts";
-import { ROUTES } from "../../src/server/app.ts";
+import { ROUTES } from "../../src/server/routes.ts";
 
 const hi = [user("echo: hi")];
 

@@ -1,0 +1,25 @@
+/** What a row of the table of routes holds. */
+
+import type { z } from "zod";
+import type { AppContext } from "./app_context.ts";
+import type { Exchange } from "./exchange.ts";
+
+/** `open`: needs no key; `status`: needs none where the operator opened it; `work`: counts against the key. */
+export type Access = "open" | "status" | "work";
+
+export interface Route {
+  method: "GET" | "POST";
+  path: string;
+  access: Access;
+  handler(request: Request, context: AppContext, exchange: Exchange): Response | Promise<Response>;
+  /** For /openapi.json. */
+  doc: {
+    summary: string;
+    body?: z.ZodType;
+    answer?: z.ZodType;
+    /** Of the answer; JSON unless given. */
+    type?: string;
+    /** With `stream`, server-sent events. */
+    streams?: boolean;
+  };
+}
