@@ -1,5 +1,6 @@
 /** `bench kernels`: the kernels at the shapes that matter, each with its rate and its share of the adapter's roof. */
 import type { Runtime } from "../src/gpu/pass.ts";
+import { Workspace } from "../src/gpu/tensor.ts";
 import { attend, createKeyValues } from "../src/model/attention.ts";
 import { hostTensor } from "../src/model/blocks.ts";
 import { type Linear, linear } from "../src/model/linear.ts";
@@ -107,7 +108,10 @@ async function attentionRow(
   const qkv = runtime.memory.tensor("bench qkv", queries, (heads + 2 * kvHeads) * dim);
   const out = runtime.memory.tensor("bench out", queries, heads * dim);
   const count = (i: number) => keys - queries + i + 1;
-  const extent = Uint32Array.from({ length: 2 * queries }, (_, i) => i % 2 ? count(i >> 1) : 0);
+  const place = Uint32Array.from(
+    { length: 4 * queries },
+    (_, i) => [0, count(i >> 2), count(i >> 2) - 1, 0][i % 4],
+  );
   const input = {
     qkv,
     heads,
@@ -115,10 +119,11 @@ async function attentionRow(
     dim,
     norms: null,
     angles: hostTensor(runtime, "bench", new Float32Array(queries * dim)),
-    place: hostTensor(runtime, "bench", Uint32Array.from({ length: queries }, (_, i) => count(i) - 1)),
-    extent: hostTensor(runtime, "bench", extent),
+    place: hostTensor(runtime, "bench", place),
     tables: hostTensor(runtime, "bench", Uint32Array.from({ length: keys / 16 }, (_, i) => i)),
     block: 16,
+    decodeKeys: queries === 1 ? keys : 0,
+    work: new Workspace(runtime.memory),
   };
   const ms = await millisecondsOf(runtime, (p) => attend(p, input, kv, out));
   const seen = Array.from({ length: queries }, (_, i) => count(i)).reduce((a, b) => a + b, 0);

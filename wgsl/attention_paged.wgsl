@@ -1,4 +1,4 @@
-// out[r, h] = softmax_t(q[r, h] · k[t] · scale) · v over the keys of extent[r], which lie in blocks (text: the paged cache,
+// out[r, h] = softmax_t(q[r, h] · k[t] · scale) · v over the keys of row r, which lie in blocks (text: the paged cache,
 // up to the row itself; pictures and sounds: their whole segment, blocks of one). Flash style: keys in tiles of WG from
 // the first on, so that a row's arithmetic does not depend on where its chunk began.
 // One workgroup = one row and one query head; kv head = head / (heads / kv_heads).
@@ -18,7 +18,7 @@ override HALF: u32 = 0u; // 1: cache in f16 pairs
 @group(0) @binding(1) var<storage, read> q: array<f32>;
 @group(0) @binding(2) var<storage, read> k_cache: array<u32>;
 @group(0) @binding(3) var<storage, read> v_cache: array<u32>;
-@group(0) @binding(4) var<storage, read> extent: array<vec2u>; // (first entry in tables, keys) of a row
+@group(0) @binding(4) var<storage, read> place: array<vec4u>; // (first table entry, keys, own place, 0) of a row
 @group(0) @binding(5) var<storage, read> tables: array<u32>;
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
 var<workgroup> query: array<f32, 512>;
@@ -39,8 +39,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   for (var i = lane; i < dim; i += WG) {
     query[i] = q[row * shape.q_stride + head * dim + i] * shape.scale;
   }
-  let first = extent[row].x;
-  let length = extent[row].y;
+  let first = place[row].x;
+  let length = place[row].y;
   var acc: array<f32, 16>; // dims lane, lane + WG, …
   var top = -3.0e38;
   var norm = 0.0;

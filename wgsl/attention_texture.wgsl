@@ -1,4 +1,4 @@
-// out[r, h] = softmax_t(q[r, h] · k[t] · scale) · v over the keys of extent[r], as attention_paged.wgsl, for devices
+// out[r, h] = softmax_t(q[r, h] · k[t] · scale) · v over the keys of row r, as attention_paged.wgsl, for devices
 // that load texels faster than storage buffers. One workgroup = one row and one query head; each lane goes through
 // its own keys t ≡ lane (mod WG) with everything in registers, and the lanes are merged at the end.
 // Texel i of k and v lies at (i mod 8192, i div 8192); (place, kv head) owns dim/4 texels of f32 or dim/8 of f16 pairs.
@@ -19,7 +19,7 @@ override QUADS: u32 = 32u; // dim / 4
 @group(0) @binding(1) var<storage, read> q: array<vec4f>;
 @group(0) @binding(2) var k_cache: texture_2d<u32>;
 @group(0) @binding(3) var v_cache: texture_2d<u32>;
-@group(0) @binding(4) var<storage, read> extent: array<vec2u>; // (first entry in tables, keys) of a row
+@group(0) @binding(4) var<storage, read> place: array<vec4u>; // (first table entry, keys, own place, 0) of a row
 @group(0) @binding(5) var<storage, read> tables: array<u32>;
 @group(0) @binding(6) var<storage, read_write> out: array<vec4f>;
 var<workgroup> tops: array<f32, WG>;
@@ -69,8 +69,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   if (QUADS > 26u) { query[26] = q[from_q + 26u] * shape.scale; query[27] = q[from_q + 27u] * shape.scale; }
   if (QUADS > 28u) { query[28] = q[from_q + 28u] * shape.scale; query[29] = q[from_q + 29u] * shape.scale; }
   if (QUADS > 30u) { query[30] = q[from_q + 30u] * shape.scale; query[31] = q[from_q + 31u] * shape.scale; }
-  let first = extent[row].x;
-  let length = extent[row].y;
+  let first = place[row].x;
+  let length = place[row].y;
   var top = -3.0e38;
   var norm = 0.0;
   for (var t = lane; t < length; t += WG) {

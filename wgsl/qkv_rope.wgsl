@@ -18,7 +18,7 @@ override HALF: u32 = 0u; // 1: cache in f16 pairs
 @group(0) @binding(1) var<storage, read> angles: array<vec2f>;
 @group(0) @binding(2) var<storage, read> q_norm: array<f32>;
 @group(0) @binding(3) var<storage, read> k_norm: array<f32>;
-@group(0) @binding(4) var<storage, read> place: array<u32>;
+@group(0) @binding(4) var<storage, read> place: array<vec4u>; // (first table entry, keys, own place, 0) of a row
 @group(0) @binding(5) var<storage, read_write> qkv: array<f32>;
 @group(0) @binding(6) var<storage, read_write> k_cache: array<u32>;
 @group(0) @binding(7) var<storage, read_write> v_cache: array<u32>;
@@ -86,7 +86,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   workgroupBarrier();
   let kv_head = select(head - shape.heads - shape.kv_heads, head - shape.heads, is_k);
-  let to = place[row] * shape.kv_heads * dim + kv_head * dim;
+  let to = place[row].z * shape.kv_heads * dim + kv_head * dim;
   if (HALF == 1u) {
     for (var i = lane; i < half_dim; i += WG) {
       let pair = pack2x16float(vec2f(row_of[2u * i], row_of[2u * i + 1u]));

@@ -16,7 +16,7 @@ override HALF: u32 = 0u; // 1: cache in f16 pairs
 @group(0) @binding(1) var<storage, read> angles: array<vec4f>; // two pairs of (cos, sin)
 @group(0) @binding(2) var<uniform> q_norm: array<vec4f, 4096>;
 @group(0) @binding(3) var<uniform> k_norm: array<vec4f, 4096>;
-@group(0) @binding(4) var<storage, read> place: array<u32>;
+@group(0) @binding(4) var<storage, read> place: array<vec4u>; // (first table entry, keys, own place, 0) of a row
 @group(0) @binding(5) var<storage, read_write> qkv: array<vec4f>;
 @group(0) @binding(6) var k_cache: texture_storage_2d<rgba32uint, write>;
 @group(0) @binding(7) var v_cache: texture_storage_2d<rgba32uint, write>;
@@ -88,7 +88,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     return;
   }
   let kv_head = select(head - shape.heads, head - shape.heads - shape.kv_heads, is_v);
-  let slot = place[row] * shape.kv_heads + kv_head;
+  let slot = place[row].z * shape.kv_heads + kv_head;
   if (HALF == 0u) {
     for (var i = 0u; i < half_quads; i++) {
       let pair = turned(at, i, half_quads, row, scale, false, is_v);

@@ -2,6 +2,8 @@
  * Every kernel with its contract. Name = WGSL file = pipeline label = profile row = test.
  * Activations are f32 rows of stride 8·n with zero padding; weights are in the quad layout of matmul.wgsl.
  */
+import attentionDecodeWgsl from "../../wgsl/attention_decode.wgsl" with { type: "text" };
+import attentionMergeWgsl from "../../wgsl/attention_merge.wgsl" with { type: "text" };
 import attentionPagedWgsl from "../../wgsl/attention_paged.wgsl" with { type: "text" };
 import attentionTextureWgsl from "../../wgsl/attention_texture.wgsl" with { type: "text" };
 import convPatchesWgsl from "../../wgsl/conv_patches.wgsl" with { type: "text" };
@@ -139,7 +141,7 @@ const attentionShape = {
 } as const;
 
 export const attentionPaged = kernel("attention_paged", attentionPagedWgsl, {
-  buffers: { q: "read", k_cache: "read", v_cache: "read", extent: "read", tables: "read", out: "write" },
+  buffers: { q: "read", k_cache: "read", v_cache: "read", place: "read", tables: "read", out: "write" },
   shape: attentionShape,
   grid: (s) => [Math.min(s.rows, ROWS), s.heads, Math.ceil(s.rows / ROWS)],
 });
@@ -149,12 +151,45 @@ export const attentionTexture = kernel("attention_texture", attentionTextureWgsl
     q: "read",
     k_cache: "texture",
     v_cache: "texture",
-    extent: "read",
+    place: "read",
     tables: "read",
     out: "write",
   },
   shape: attentionShape,
   grid: (s) => [Math.min(s.rows, ROWS), s.heads, Math.ceil(s.rows / ROWS)],
+});
+
+export const attentionDecode = kernel("attention_decode", attentionDecodeWgsl, {
+  buffers: {
+    qkv: "read",
+    angles: "read",
+    norms: "read",
+    place: "read",
+    tables: "read",
+    k_cache: "write",
+    v_cache: "write",
+    out: "write",
+  },
+  shape: {
+    rows: "u32",
+    heads: "u32",
+    kv_heads: "u32",
+    dim: "u32",
+    stride: "u32",
+    out_stride: "u32",
+    block: "u32",
+    splits: "u32",
+    split_keys: "u32",
+    eps: "f32",
+    scale: "f32",
+  },
+  grid: (s) => [s.rows, s.kv_heads, s.splits],
+});
+
+export const attentionMerge = kernel("attention_merge", attentionMergeWgsl, {
+  buffers: { part: "read", out: "write" },
+  shape: { rows: "u32", heads: "u32", dim: "u32", splits: "u32", part_stride: "u32", out_stride: "u32" },
+  grid: (s) => [s.rows, s.heads],
 });
 
 export const gatherRows = kernel("gather_rows", gatherRowsWgsl, {

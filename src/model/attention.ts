@@ -2,9 +2,25 @@
  * Attention of every part of a model: text over the paged cache, pictures and sounds over their own segments.
  * Keys and values always go through a store, paged or scratch, in storage buffers or textures as the device likes.
  */
-import { attentionPaged, attentionTexture, qkvRope, qkvRopeTexture } from "../gpu/kernels.ts";
+import {
+  attentionDecode,
+  attentionMerge,
+  attentionPaged,
+  attentionTexture,
+  qkvRope,
+  qkvRopeTexture,
+} from "../gpu/kernels.ts";
 import type { Pass, Runtime } from "../gpu/pass.ts";
-import { hostRows, rowSlices, rowsOf, type Tensor, TEXEL_ROW, type Texels } from "../gpu/tensor.ts";
+import {
+  hostRows,
+  pad,
+  rowSlices,
+  rowsOf,
+  type Tensor,
+  TEXEL_ROW,
+  type Texels,
+  type Workspace,
+} from "../gpu/tensor.ts";
 
 export type KvPrecision = "f32" | "f16";
 
@@ -57,34 +73,89 @@ export interface AttentionInput {
   heads: number;
   kvHeads: number;
   dim: number;
-  /** Per-head RMSNorm weights of q and k, or null. */
-  norms: { q: Tensor; k: Tensor; eps: number } | null;
+  /** Per-head RMSNorm weights of q, k and of both in one [2, dim], or null. */
+  norms: { q: Tensor; k: Tensor; both: Tensor; eps: number } | null;
   /** (cos, sin) [rows, dim / 2, 2], or null: no rotary. */
   angles: Tensor | null;
-  /** Where each row's key and value go. */
+  /** [rows, 4]: first entry in tables, number of keys, where the row's own key and value go, 0. */
   place: Tensor;
-  /** [rows, 2]: first entry in tables, number of keys. */
-  extent: Tensor;
   /** Blocks of `block` places. */
   tables: Tensor;
   block: number;
+  /** Every row is the newest token of a sequence of its own, of at most this many keys; 0: it is not so. */
+  decodeKeys?: number;
+  /** Holds the parts of a split context. */
+  work?: Workspace;
 }
+
+/** Keys of one split of a long context, and context from which on it is split. */
+const SPLIT_KEYS = 1024;
 
 /** Writes the rows' keys and values, then out [rows, heads · dim] = attention over each row's extent. */
 export function attend(pass: Pass, a: AttentionInput, kv: KeyValues, out: Tensor): void {
+  if (kv.kind === "buffer" && a.decodeKeys && a.work && fitsDecode(a)) {
+    decode(pass, a, kv, a.decodeKeys, a.work, out);
+    return;
+  }
   const slices = [...rowSlices(pass.runtime.gpu, a.qkv.rows, a.qkv.stride, out.stride)];
   const views = slices.map(([first, count]) => ({
     input: {
       ...a,
       qkv: rowsOf(a.qkv, first, count),
       angles: a.angles && hostRows(a.angles, first, count, a.dim),
-      place: hostRows(a.place, first, count, 1),
-      extent: hostRows(a.extent, first, count, 2),
+      place: hostRows(a.place, first, count, 4),
     },
     out: rowsOf(out, first, count),
   }));
   for (const v of views) turnAndStore(pass, v.input, kv, v.out);
   for (const v of views) attendRows(pass, v.input, kv, v.out);
+}
+
+const DECODE_WG = 64;
+
+const fitsDecode = ({ heads, kvHeads, dim, angles }: AttentionInput): boolean =>
+  angles !== null && heads / kvHeads <= 8 && dim <= 4 * DECODE_WG && heads / kvHeads * dim <= 1024;
+
+/** One dispatch from raw projections to attention (two where the context is split). */
+function decode(
+  pass: Pass,
+  a: AttentionInput,
+  kv: KeyValues & { kind: "buffer" },
+  keys: number,
+  work: Workspace,
+  out: Tensor,
+): void {
+  const { qkv, heads, kvHeads, dim, norms, place, tables, block } = a;
+  const rows = qkv.rows;
+  const splits = Math.ceil(keys / SPLIT_KEYS);
+  const to = splits === 1 ? out : work.get("attention parts", rows, splits * heads * (dim + 8));
+  const angles = a.angles ?? place;
+  const buffers = {
+    qkv,
+    angles,
+    norms: norms?.both ?? place,
+    place,
+    tables,
+    k_cache: kv.k,
+    v_cache: kv.v,
+    out: to,
+  };
+  pass.run(attentionDecode, buffers, {
+    rows,
+    heads,
+    kv_heads: kvHeads,
+    dim,
+    stride: qkv.stride,
+    out_stride: to.stride,
+    block,
+    splits,
+    split_keys: splits === 1 ? pad(keys, 4096) : SPLIT_KEYS,
+    eps: norms?.eps ?? 0,
+    scale: 1 / Math.sqrt(dim),
+  }, { WG: DECODE_WG, GROUP: heads / kvHeads, NORM: norms ? 1 : 0, HALF: kv.precision === "f16" ? 1 : 0 });
+  if (splits === 1) return;
+  const shape = { rows, heads, dim, splits, part_stride: to.stride, out_stride: out.stride };
+  pass.run(attentionMerge, { part: to, out }, shape);
 }
 
 /** Norms and rotary on q and k; k and v into the store. `unused` stands for bindings that an override switches off. */
@@ -109,15 +180,15 @@ function turnAndStore(pass: Pass, a: AttentionInput, kv: KeyValues, unused: Tens
 }
 
 function attendRows(pass: Pass, a: AttentionInput, kv: KeyValues, out: Tensor): void {
-  const { qkv, heads, kvHeads, dim, extent, tables, block } = a;
+  const { qkv, heads, kvHeads, dim, place, tables, block } = a;
   const shape = { rows: qkv.rows, heads, kv_heads: kvHeads, dim, block, scale: 1 / Math.sqrt(dim) };
   const HALF = kv.precision === "f16" ? 1 : 0;
   if (kv.kind === "texture") {
-    const buffers = { q: qkv, k_cache: kv.k, v_cache: kv.v, extent, tables, out };
+    const buffers = { q: qkv, k_cache: kv.k, v_cache: kv.v, place, tables, out };
     const strides = { q_stride: qkv.stride / 4, out_stride: out.stride / 4 };
     pass.run(attentionTexture, buffers, { ...shape, ...strides }, { HALF, QUADS: dim / 4 });
   } else {
-    const buffers = { q: qkv, k_cache: kv.k, v_cache: kv.v, extent, tables, out };
+    const buffers = { q: qkv, k_cache: kv.k, v_cache: kv.v, place, tables, out };
     pass.run(attentionPaged, buffers, { ...shape, q_stride: qkv.stride, out_stride: out.stride }, { HALF });
   }
 }

@@ -118,8 +118,7 @@ export class TextRunner {
     const token = parts.add(rows);
     const media = parts.add(rows);
     const angles = parts.add(rows * half * 2);
-    const place = parts.add(rows);
-    const extent = parts.add(rows * 2);
+    const place = parts.add(rows * 4);
     const tables = parts.add(2 ** Math.ceil(Math.log2(Math.max(64, tableSize))));
     const deepstack = parts.add(hasMedia ? rows : 0);
     const wanted = parts.add(sampled.length);
@@ -141,9 +140,8 @@ export class TextRunner {
       for (let j = 0; j < count; j++, row++) {
         const index = s.start + j;
         words[token.at + row] = s.ids ? s.ids[j] : FROM_SLOT + s.slot;
-        words[place.at + row] = s.blocks[Math.floor(index / blockSize)] * blockSize + index % blockSize;
-        words[extent.at + 2 * row] = table;
-        words[extent.at + 2 * row + 1] = index + 1;
+        const own = s.blocks[Math.floor(index / blockSize)] * blockSize + index % blockSize;
+        words.set([table, index + 1, own, 0], place.at + 4 * row);
         if (hasMedia) {
           const from = s.mediaRows?.[j] ?? -1;
           words[media.at + row] = from + 1;
@@ -172,7 +170,7 @@ export class TextRunner {
         media: view(media),
         angles: view(angles),
         place: view(place),
-        extent: view(extent),
+        decodeKeys: counts.every((c) => c === 1) ? Math.max(...batch.map((s) => s.start + 1)) : 0,
         tables: view(tables),
         deepstack: hasMedia ? { ...view(deepstack), rows: 1 } : null,
         wanted: sampled.length ? view(wanted) : null,

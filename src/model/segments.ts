@@ -6,22 +6,20 @@ import { hostTensor } from "./blocks.ts";
 
 export interface Segments {
   place: Tensor;
-  extent: Tensor;
   tables: Tensor;
   /** Places are rows: blocks of one. */
   block: 1;
 }
 
-/** Rows [0, rows) in segments of `size` (the last may be shorter); the caller frees place and extent. */
+/** Rows [0, rows) in segments of `size` (the last may be shorter); the caller frees place and tables. */
 export function segmentsOf(runtime: Runtime, rows: number, size: number): Segments {
-  const extent = new Uint32Array(rows * 2);
+  const place = new Uint32Array(rows * 4);
   for (let r = 0; r < rows; r++) {
     const first = Math.floor(r / size) * size;
-    extent[2 * r] = first;
-    extent[2 * r + 1] = Math.min(rows, first + size) - first;
+    place.set([first, Math.min(rows, first + size) - first, r, 0], 4 * r);
   }
-  const place = hostTensor(runtime, "segment places", Uint32Array.from({ length: rows }, (_, i) => i));
-  return { place, extent: hostTensor(runtime, "segments", extent), tables: place, block: 1 };
+  const tables = hostTensor(runtime, "segment tables", Uint32Array.from({ length: rows }, (_, i) => i));
+  return { place: hostTensor(runtime, "segments", place), tables, block: 1 };
 }
 
 /** Scratch for one encoder, grown to the largest medium seen. Call `get` outside a recorded pass. */

@@ -38,7 +38,7 @@ export interface TrunkConfig {
 interface Layer {
   inputNorm: Norm;
   qkv: Linear; // [(heads + 2 · kv_heads) · head_dim, hidden]
-  qkNorm: { q: Tensor; k: Tensor } | null;
+  qkNorm: { q: Tensor; k: Tensor; both: Tensor } | null;
   o: Linear; // [hidden, heads · head_dim]
   postNorm: Norm;
   gateUp: Linear; // [2 · intermediate, hidden], rows interleaved
@@ -51,9 +51,10 @@ export interface RowData {
   token: Tensor;
   media: Tensor;
   angles: Tensor; // [rows, head_dim / 2, 2]
-  place: Tensor; // cache row of each token
-  extent: Tensor; // (first table entry, keys visible)
+  place: Tensor; // [rows, 4]: first table entry, keys visible, own cache place, 0
   tables: Tensor;
+  /** Every row is one sequence's newest token: the largest number of keys, else 0. */
+  decodeKeys: number;
   /** Media-store row of each visual token or 0xffffffff; null: no deepstack in this step. */
   deepstack: Tensor | null;
   /** Rows whose logits are wanted; null with none. */
@@ -104,7 +105,6 @@ export class TextTrunk {
     const layers = Array.from({ length: config.layers }, (_, i): Layer => {
       const p = `${names.trunk}layers.${i}.`;
       const a = `${p}self_attn.`;
-      const headNorm = (n: string) => loadVector(runtime, checkpoint, `${a}${n}.weight`, headDim);
       return {
         inputNorm: loadRmsNorm(runtime, checkpoint, `${p}input_layernorm`, hidden, eps),
         qkv: make(
@@ -113,7 +113,7 @@ export class TextTrunk {
           [[`${a}q_proj`, q], [`${a}k_proj`, kv], [`${a}v_proj`, kv]],
           config.qkvBias,
         ),
-        qkNorm: config.qkNorm ? { q: headNorm("q_norm"), k: headNorm("k_norm") } : null,
+        qkNorm: config.qkNorm ? loadHeadNorms(runtime, checkpoint, a, headDim) : null,
         o: make(`${i} o_proj`, q, [[`${a}o_proj`, hidden]]),
         postNorm: loadRmsNorm(runtime, checkpoint, `${p}post_attention_layernorm`, hidden, eps),
         gateUp: make(
@@ -241,21 +241,10 @@ export class TextTrunk {
     out: Tensor,
   ): void {
     const { heads, kvHeads, headDim, eps } = this.config;
-    const { angles, place, extent, tables } = data;
+    const { angles, place, tables, decodeKeys } = data;
     const norms = layer.qkNorm && { ...layer.qkNorm, eps };
-    const input = {
-      qkv,
-      heads,
-      kvHeads,
-      dim: headDim,
-      norms,
-      angles,
-      place,
-      extent,
-      tables,
-      block: cache.blockSize,
-    };
-    attend(pass, input, cache.layers[i], out);
+    const rows = { angles, place, tables, block: cache.blockSize, decodeKeys, work: this.work };
+    attend(pass, { qkv, heads, kvHeads, dim: headDim, norms, ...rows }, cache.layers[i], out);
   }
 
   /** For golden runs only: a projection's own output, which the served path adds to the residual at once. */
@@ -265,4 +254,16 @@ export class TextTrunk {
     linear(pass, layer, x, out);
     pass.tap(name, out);
   }
+}
+
+/** Weights of q_norm and k_norm, apart and one behind the other. */
+function loadHeadNorms(runtime: Runtime, checkpoint: Checkpoint, prefix: string, dim: number) {
+  const [q, k] = ["q_norm", "k_norm"].map((n) =>
+    loadVector(runtime, checkpoint, `${prefix}${n}.weight`, dim)
+  );
+  const both = runtime.memory.tensor("head norms", 1, 2 * dim);
+  ["q_norm", "k_norm"].forEach((n, i) =>
+    runtime.memory.write(both.buf, i * dim * 4, checkpoint.floats(`${prefix}${n}.weight`, [dim]))
+  );
+  return { q, k, both };
 }

@@ -1,6 +1,7 @@
 /** Attention over the paged cache and over whole segments, in storage buffers and in textures. */
-import { assert } from "../support/assert.ts";
+import { assert, assertEquals } from "../support/assert.ts";
 import type { Runtime } from "../../src/gpu/pass.ts";
+import { Workspace } from "../../src/gpu/tensor.ts";
 import { attend, createKeyValues, type KvPrecision } from "../../src/model/attention.ts";
 import { fillAngles, interleavedMrope } from "../../src/model/rope.ts";
 import { segmentsOf } from "../../src/model/segments.ts";
@@ -18,6 +19,11 @@ function bothPlaces(name: string, run: (runtime: Runtime) => Promise<void>): voi
       return run(runtime);
     });
   }
+}
+
+function headNorms(runtime: Runtime, q: Float32Array, k: Float32Array) {
+  const both = upload(runtime, Float32Array.from([...q, ...k]), 1, 2 * q.length);
+  return { q: upload(runtime, q, 1, q.length), k: upload(runtime, k, 1, k.length), both, eps: 1e-6 };
 }
 
 /** One causal sequence whose blocks lie scattered, with per-head norms and fractional positions. */
@@ -39,8 +45,8 @@ async function pagedCase(
   const next = random(9);
   const count = Math.ceil(length / BLOCK);
   const blocks = Array.from({ length: count }, (_, i) => i + 2).sort(() => next() - 0.5);
-  const place = Uint32Array.from({ length }, (_, t) => blocks[Math.floor(t / BLOCK)] * BLOCK + t % BLOCK);
-  const extent = Uint32Array.from({ length: 2 * length }, (_, i) => i % 2 ? (i >> 1) + 1 : 3);
+  const own = (t: number) => blocks[Math.floor(t / BLOCK)] * BLOCK + t % BLOCK;
+  const place = Uint32Array.from({ length: 4 * length }, (_, i) => [3, (i >> 2) + 1, own(i >> 2), 0][i % 4]);
   const tables = Uint32Array.of(0, 0, 0, ...blocks);
   const kv = createKeyValues(runtime, "test", (count + 2) * BLOCK, kvHeads, dim, precision);
   const out = runtime.memory.tensor("out", length, heads * dim);
@@ -52,10 +58,9 @@ async function pagedCase(
       heads,
       kvHeads,
       dim,
-      norms: { q: upload(runtime, qNorm, 1, dim), k: upload(runtime, kNorm, 1, dim), eps: 1e-6 },
+      norms: headNorms(runtime, qNorm, kNorm),
       angles: words(runtime, angles),
       place: words(runtime, place),
-      extent: words(runtime, extent),
       tables: words(runtime, tables),
       block: BLOCK,
     },
@@ -164,6 +169,75 @@ bothPlaces(
       }
       const error = reference.nmse(await download(runtime, out), want);
       assert(error < 1e-11, `[${heads}, ${dim}, ${rows}]: NMSE ${error}`);
+    }
+  },
+);
+
+gpuTest(
+  "decode in one dispatch equals the general path, split contexts and unequal lengths too",
+  async (runtime) => {
+    const [heads, kvHeads, dim] = [4, 2, 72];
+    const width = (heads + 2 * kvHeads) * dim;
+    for (const [precision, lengths] of [["f32", [1, 70, 1500]], ["f32", [33]], ["f16", [5, 64]]] as const) {
+      const usable = precision === "f16" ? 64 : dim;
+      const rows = lengths.length;
+      const most = Math.max(...lengths);
+      const perRow = Math.ceil(most / BLOCK);
+      const old = noise(21, rows * perRow * BLOCK * (heads + 2 * kvHeads) * usable);
+      const results: Float32Array[] = [];
+      for (const fused of [false, true]) {
+        const kv = createKeyValues(runtime, "test", rows * perRow * BLOCK, kvHeads, usable, precision);
+        const tables = words(runtime, Uint32Array.from({ length: rows * perRow }, (_, i) => i));
+        const norms = headNorms(runtime, noise(22, usable), noise(23, usable));
+        const run = (count: number[], qkv: Float32Array, first: number[]) => {
+          const total = count.reduce((a, b) => a + b, 0);
+          const place: number[] = [];
+          count.forEach((c, r) => {
+            for (let t = first[r]; t < first[r] + c; t++) {
+              place.push(r * perRow, t + 1, r * perRow * BLOCK + t, 0);
+            }
+          });
+          const angles = words(
+            runtime,
+            Float32Array.from({ length: total * usable }, (_, i) => i % 2 ? 0.6 : 0.8),
+          );
+          const out = runtime.memory.tensor("out", total, heads * usable);
+          const pass = runtime.begin("test");
+          const decodeKeys = fused && total === rows ? most : 0;
+          const qkvOn = upload(
+            runtime,
+            qkv.subarray(0, total * (heads + 2 * kvHeads) * usable),
+            total,
+            (heads + 2 * kvHeads) * usable,
+          );
+          const data = { angles, place: words(runtime, Uint32Array.from(place)), tables, block: BLOCK };
+          const before = runtime.counters.dispatches;
+          attend(
+            pass,
+            {
+              qkv: qkvOn,
+              heads,
+              kvHeads,
+              dim: usable,
+              norms,
+              ...data,
+              decodeKeys,
+              work: new Workspace(runtime.memory),
+            },
+            kv,
+            out,
+          );
+          pass.submit();
+          return { out, dispatches: runtime.counters.dispatches - before };
+        };
+        const earlier = lengths.map((l) => l - 1);
+        if (Math.max(...earlier)) run(earlier, old, lengths.map(() => 0));
+        const last = run(lengths.map(() => 1), noise(24, rows * width), earlier);
+        if (fused) assertEquals(last.dispatches, most > 1024 ? 2 : 1);
+        results.push(await download(runtime, last.out));
+      }
+      const error = reference.nmse(results[1], results[0]);
+      assert(error < 1e-11, `${precision} ${lengths}: NMSE ${error}`);
     }
   },
 );
