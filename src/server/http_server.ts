@@ -136,7 +136,10 @@ function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request {
     const name = incoming.rawHeaders[i];
     if (!name.startsWith(":")) headers.append(name, incoming.rawHeaders[i + 1]);
   }
-  const method = incoming.method ?? "GET";
+  // Requests can't be made with these; nothing here is asked for by them.
+  const method = /^(TRACE|TRACK|CONNECT)$/i.test(incoming.method ?? "")
+    ? "UNSUPPORTED"
+    : incoming.method ?? "GET";
   const body = method === "GET" || method === "HEAD" ? null : bodyOf(incoming);
   return new Request(new URL(pathOf(incoming.url), "http://localhost"), {
     method,

@@ -158,6 +158,14 @@ Deno.test({ name: "errors", sanitizeOps: false, sanitizeResources: false }, asyn
         await empty.body!.cancel();
       }
     }
+    for (const method of ["TRACE", "TRACK", "WRONG"]) {
+      const connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+      await connection.write(
+        new TextEncoder().encode(`${method} /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`),
+      );
+      const answer = await new Response(connection.readable).text();
+      assertEquals(/^HTTP\/1.1 (405|400) /.test(answer), true, answer); // what is no method is not even parsed
+    }
     const one = await fetch(`${server.url}/v1/models/valley3-demo`);
     assertEquals([one.status, (await one.json()).max_model_len], [200, 8192]);
     const none = await fetch(`${server.url}/v1/models/other`);
