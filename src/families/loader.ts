@@ -1,0 +1,65 @@
+/** What a family gives the registry on the GPU side, and the memory plan that all share. */
+import type { Profile, Runtime } from "../gpu/pass.ts";
+import { type KvPrecision, maxPlaces, placeBytes } from "../model/attention.ts";
+import type { Checkpoint } from "../model/checkpoint.ts";
+import type { Precision } from "../model/linear.ts";
+import type { TrunkConfig } from "../model/text_trunk.ts";
+import type { Model } from "./family.ts";
+
+export interface LoadOptions {
+  /** Of float tensors; int4 ones stay int4. */
+  precision: Precision;
+  kvPrecision: KvPrecision;
+  /** Bytes of device memory for keys and values. */
+  kvBytes: number;
+  /** Bytes of device memory for media embeddings. */
+  mediaBytes: number;
+  maxSequences: number;
+  maxBatchTokens: number;
+  blockSize: number;
+  /** Choices by device; null: measure them. */
+  profile: Profile | null;
+}
+
+export interface FamilyLoader {
+  family: string;
+  /** Is this config.json one of the family's? */
+  serves(config: Record<string, unknown>): boolean;
+  load(
+    runtime: Runtime,
+    checkpoint: Checkpoint,
+    config: Record<string, unknown>,
+    options: LoadOptions & { eosIds: number[] },
+  ): Promise<Model>;
+}
+
+/** KV blocks: what the budget, the adapter's bindings and the longest context of all sequences allow. */
+export function planBlocks(
+  runtime: Runtime,
+  trunk: TrunkConfig,
+  maxContext: number,
+  options: LoadOptions,
+): number {
+  const bytes = placeBytes(trunk.kvHeads, trunk.headDim, options.kvPrecision);
+  return Math.min(
+    Math.floor(maxPlaces(runtime, bytes) / options.blockSize),
+    Math.floor(options.kvBytes / (2 * trunk.layers * bytes * options.blockSize)),
+    Math.ceil(maxContext / options.blockSize) * options.maxSequences,
+  );
+}
+
+/** Rows of the media store (and of one store for each deepstack tap). */
+export function planMediaRows(
+  runtime: Runtime,
+  trunk: TrunkConfig,
+  taps: number,
+  maxContext: number,
+  options: LoadOptions,
+): number {
+  const bytes = trunk.hidden * 4;
+  return Math.min(
+    Math.floor(runtime.gpu.limits.storageBinding / bytes),
+    Math.floor(options.mediaBytes / (bytes * (1 + taps))),
+    2 * maxContext,
+  );
+}
