@@ -3,6 +3,7 @@
 import { deepStrictEqual as same, match, ok, strictEqual as equal } from "node:assert";
 import { resolve } from "node:path";
 import { chooseFreePort, waitForStatus } from "./support/processes.ts";
+import { ROUTES } from "../src/server/routes.ts";
 import { which } from "../tools/setup/probe.ts";
 
 const PROJECT = resolve(import.meta.dirname ?? ".", "..");
@@ -91,4 +92,12 @@ Deno.test("README: the configuration table has every flag of serve, and no other
     .flatMap((line) => [...line.split("|")[1].matchAll(/--([a-z-]+)/g)].map((m) => m[1])).sort();
   ok(real.length > 5, "no flags found in options.ts");
   same(told, real);
+});
+
+Deno.test("README: the table of routes has every path that the server answers", () => {
+  const table = /## What the server answers([\s\S]*?)\n## /.exec(README)?.[1] ?? "";
+  for (const { method, path } of ROUTES) {
+    const plain = path.replace(/:(\w+)(\{[^}]*\})?/g, "{$1}");
+    ok(table.includes(`\`${method} ${plain}\``), `README does not tell of ${method} ${plain}`);
+  }
 });
