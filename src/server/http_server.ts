@@ -57,7 +57,11 @@ export function listen(
     });
   });
   server.maxConnections = options.maxConnections;
-  server.on("clientError", (_error, socket) => socket.destroy());
+  server.on("clientError", (error, socket) => {
+    const late = (error as { code?: string }).code === "ERR_HTTP_REQUEST_TIMEOUT";
+    if (socket.writable) socket.end(refusal(late ? "408 Request Timeout" : "400 Bad Request"));
+    else socket.destroy();
+  });
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen(options.port, options.host, () => {
@@ -74,6 +78,16 @@ export function listen(
       });
     });
   });
+}
+
+/** The answer to what is no request: there is nothing to make a Response for. */
+function refusal(status: string): string {
+  const message = `The server did not get a whole HTTP request: ${status.slice(4)}`;
+  const body = JSON.stringify({
+    error: { message, type: "invalid_request_error", param: null, code: "bad_http" },
+  });
+  return `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n` +
+    `connection: close\r\n\r\n${body}`;
 }
 
 async function answer(
