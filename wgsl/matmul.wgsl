@@ -13,7 +13,7 @@ override WG: u32 = 8u;
 override FORMAT: u32 = 0u;
 override ACT: u32 = 0u; // 0 none, 1 gelu (erf), 2 gelu (tanh), 3 quick gelu, 4 silu, 5 relu
 override ADD: u32 = 0u; // 1: out += result (residual)
-override GLU: u32 = 0u; // 1: weight rows 2i, 2i + 1 are gate and up, out[i] = silu(gate) · up
+override GLU: u32 = 0u; // 1: quads 2i, 2i + 1 are 4 rows of gate and of up, out quad i = silu(gate) · up
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> weight: array<vec4u>;
@@ -102,8 +102,7 @@ fn store(m: u32, quad: u32, a: vec4f, b: vec4f) {
   }
   let at = m * shape.out_stride;
   if (GLU == 1u) {
-    let gate = vec4f(a.x, a.z, b.x, b.z);
-    out[at + quad / 2u] = gate / (1.0 + exp(-gate)) * vec4f(a.y, a.w, b.y, b.w);
+    out[at + quad / 2u] = a / (1.0 + exp(-a)) * b;
     return;
   }
   if (ADD == 1u) {

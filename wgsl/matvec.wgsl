@@ -16,7 +16,7 @@ override FORMAT: u32 = 0u;
 override ACT: u32 = 0u; // 0 none, 1 gelu (erf), 2 gelu (tanh), 3 quick gelu, 4 silu, 5 relu
 override ADD: u32 = 0u; // 1: out += result (residual)
 override NORM: u32 = 0u; // 1: x is RMS-normalised on the way: x · rsqrt(mean(x²) + eps) · norm
-override GLU: u32 = 0u; // 1: weight rows 2i, 2i + 1 are gate and up, out[i] = silu(gate) · up
+override GLU: u32 = 0u; // 1: quads 2i, 2i + 1 are 4 rows of gate and of up, out quad i = silu(gate) · up
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> weight: array<vec4u>;
@@ -136,8 +136,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: 
   b += bias[quad + 1u];
   let to = group.y * shape.out_stride;
   if (GLU == 1u) {
-    let gate = vec4f(a.x, a.z, b.x, b.z);
-    out[to + quad / 2u] = gate / (1.0 + exp(-gate)) * vec4f(a.y, a.w, b.y, b.w);
+    out[to + quad / 2u] = a / (1.0 + exp(-a)) * b;
     return;
   }
   if (ADD == 1u) {

@@ -21,7 +21,7 @@ override ACT: u32 = 0u; // 0 none, 1 gelu (erf), 2 gelu (tanh), 3 quick gelu, 4 
 override ADD: u32 = 0u; // 1: out += result (residual)
 override QUADS: u32 = 2u; // quads of one thread: 2, 4 or 8; more share the loads of x
 override NORM: u32 = 0u; // 1: x is RMS-normalised on the way: x · rsqrt(mean(x²) + eps) · norm
-override GLU: u32 = 0u; // 1: weight rows 2i, 2i + 1 are gate and up, out[i] = silu(gate) · up
+override GLU: u32 = 0u; // 1: quads 2i, 2i + 1 are 4 rows of gate and of up, out quad i = silu(gate) · up
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<uniform> x: array<vec4f, 4096>; // a window of some rows
 @group(0) @binding(2) var weight: texture_2d<u32>; // rgba32uint; scales follow the weights
@@ -176,8 +176,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: 
     let a = t[i] * scale + bias[quad + i];
     let b = t[i + 1u] * scale + bias[quad + i + 1u];
     if (GLU == 1u) {
-      let gate = vec4f(a.x, a.z, b.x, b.z);
-      out[to + (quad + i) / 2u] = gate / (1.0 + exp(-gate)) * vec4f(a.y, a.w, b.y, b.w);
+      out[to + (quad + i) / 2u] = a / (1.0 + exp(-a)) * b;
     } else if (ADD == 1u) {
       out[to + quad + i] += activate(a);
       out[to + quad + i + 1u] += activate(b);

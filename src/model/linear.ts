@@ -70,7 +70,7 @@ export interface RowSource {
 export interface LinearSpec {
   name: string;
   k: number;
-  /** Concatenated along N; "interleave" takes row i of each in turn (gate, up). */
+  /** Concatenated along N; "interleave" takes four rows of each in turn (gate, up). */
   sources: RowSource[];
   interleave?: boolean;
   /** Bias tensors, concatenated like the sources; null: none. */
@@ -87,6 +87,9 @@ export function loadLinear(runtime: Runtime, checkpoint: Checkpoint, spec: Linea
   const format = formatOf(checkpoint, spec);
   const words = wordsOf(format, k);
   const groups = Math.ceil(k / 32);
+  if (spec.interleave && (sources.length !== 2 || sources.some((s) => s.n % 4 || s.n !== sources[0].n))) {
+    throw new Error(`Cannot load ${spec.name}: ${sources.map((s) => s.n)} rows cannot be taken by fours`);
+  }
   const kind = !spec.buffer && runtime.profile.memory === "texture" && fitsWindow(k) ? "texture" : "buffer";
   const { storageBinding, textureRows } = runtime.gpu.limits;
   const limit = kind === "texture" ? Math.min(textureRows * TEXEL_ROW * 16 / 2, 1 << 30) : storageBinding;
@@ -176,12 +179,12 @@ function fill(
   groups: number,
 ): void {
   for (const run of runs(spec, from, count)) {
-    const { source, first, length, at, step } = run;
+    const { source, first, length, place } = run;
     if (format === "int4") {
       const q = checkpoint.int4Rows(source.name, first, length);
       const stored = q.words.length / length;
       for (let r = 0; r < length; r++) {
-        const row = to + at + r * step;
+        const row = to + place(r);
         const base = (row >> 2) * words * 4 + (row & 3);
         for (let j = 0; j < words; j++) weight[base + 4 * j] = q.words[r * stored + j];
         const sBase = (row >> 2) * groups * 4 + (row & 3);
@@ -192,7 +195,7 @@ function fill(
     const values = floatRows(checkpoint, source, first, length, spec.k);
     const bits = new Uint32Array(values.buffer);
     for (let r = 0; r < length; r++) {
-      const row = to + at + r * step;
+      const row = to + place(r);
       const base = (row >> 2) * words * 4 + (row & 3);
       const start = r * spec.k;
       if (format === "f32") {
@@ -210,17 +213,16 @@ function fill(
   }
 }
 
-/** Which stored rows make up layer rows [from, from + count). */
+/** Which stored rows make up layer rows [from, from + count), `from` a multiple of 8; `place` of the r-th: from `from` on. */
 function* runs(spec: LinearSpec, from: number, count: number) {
   const { sources } = spec;
   if (spec.interleave) {
     const m = sources.length;
+    const first = from / m;
     for (let s = 0; s < m; s++) {
-      const first = Math.ceil((from - s) / m);
-      const end = Math.ceil((from + count - s) / m);
-      if (end > first) {
-        yield { source: sources[s], first, length: end - first, at: first * m + s - from, step: m };
-      }
+      const length = 4 * Math.max(0, Math.ceil((count / 4 - s) / m));
+      const place = (r: number): number => 4 * ((r >> 2) * m + s) + (r & 3);
+      if (length) yield { source: sources[s], first, length, place };
     }
     return;
   }
@@ -228,7 +230,14 @@ function* runs(spec: LinearSpec, from: number, count: number) {
   for (const source of sources) {
     const lo = Math.max(from, start);
     const hi = Math.min(from + count, start + source.n);
-    if (hi > lo) yield { source, first: lo - start, length: hi - lo, at: lo - from, step: 1 };
+    if (hi > lo) {
+      yield {
+        source,
+        first: lo - start,
+        length: hi - lo,
+        place: (r: number): number => lo - from + r,
+      };
+    }
     start += source.n;
   }
 }
@@ -282,7 +291,7 @@ export interface LinearOptions {
   act?: Activation;
   /** out += result. */
   add?: boolean;
-  /** Rows 2i, 2i+1 are gate and up; out has n / 2 columns. */
+  /** Quads 2i, 2i+1 are gate and up; out has n / 2 columns. */
   glu?: boolean;
 }
 
