@@ -57,7 +57,7 @@ export function areaOf(path: string): string | null {
   if (path === "src/families/family.ts") return "family";
   if (path === "src/families/loader.ts") return "loader";
   if (/^src\/families\/[^/]+\.ts$/.test(path)) return "registry";
-  if (path.startsWith("tools/setup/") || /^tools\/test(_runs)?\.ts$/.test(path)) return "setup";
+  if (path.startsWith("tools/setup/") || /^tools\/(test|test_runs|compile)\.ts$/.test(path)) return "setup";
   const area = /^(?:src\/)?([^/]+)\//.exec(path)?.[1] ?? "";
   return area in MAY_IMPORT ? area : null;
 }
