@@ -1,6 +1,7 @@
 /** All routes, and what holds for every one of them: request ids, one error path, JSON for whatever is not there. */
 
 import { type Context, Hono } from "hono";
+import { anthropicErrorBody } from "./anthropic.ts";
 import { checkHost } from "./auth.ts";
 import type { AppContext } from "./app_context.ts";
 import { ApiError, errorResponse, toApiError, unavailable } from "./errors.ts";
@@ -30,7 +31,7 @@ export function createApp(context: AppContext): Hono<Env> {
   }
   for (const path of new Set(ROUTES.map((route) => route.path))) {
     const allowed = ROUTES.filter((route) => route.path === path).map((route) => route.method);
-    app.all(path, (c) => refuseMethod(c, allowed));
+    app.all(path, (c) => failureFor(path, wrongMethod(c, allowed)));
   }
   app.notFound(() =>
     errorResponse(new ApiError(404, "There is nothing at this address", "invalid_request_error", "not_found"))
@@ -40,7 +41,7 @@ export function createApp(context: AppContext): Hono<Env> {
     if (c.req.raw.signal.aborted) return new Response(null, { status: 499 }); // nobody reads it
     const failure = toApiError(error, exchange.report);
     exchange.note({ error: failure.code });
-    return errorResponse(failure);
+    return failureFor(c.req.path, failure);
   });
   return app;
 }
@@ -60,11 +61,15 @@ function admitCaller(request: Request, access: Access, context: AppContext, exch
   if (access === "work") exchange.whenOver(keys.take(key));
 }
 
-function refuseMethod(c: Context, allowed: readonly string[]): Response {
+/** In the words of the API that the path belongs to. */
+function failureFor(path: string, error: ApiError): Response {
+  if (!path.startsWith("/v1/messages")) return errorResponse(error);
+  return Response.json(anthropicErrorBody(error), { status: error.status, headers: error.headers });
+}
+
+function wrongMethod(c: Context, allowed: readonly string[]): ApiError {
   const message = `${c.req.method.slice(0, 16)} is not allowed here; ${allowed.join(", ")} is`;
-  return errorResponse(
-    new ApiError(405, message, "invalid_request_error", "method_not_allowed", null, {
-      allow: allowed.join(", "),
-    }),
-  );
+  return new ApiError(405, message, "invalid_request_error", "method_not_allowed", null, {
+    allow: allowed.join(", "),
+  });
 }

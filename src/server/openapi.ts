@@ -38,11 +38,14 @@ function operation({ path, access, doc }: Route, secured: boolean): Json {
       : { schema: jsonSchema(doc.answer, "output") },
   };
   if (doc.streams) content["text/event-stream"] = { schema: { type: "string" } };
+  const error = doc.error === undefined
+    ? { $ref: "#/components/schemas/Error" }
+    : jsonSchema(doc.error, "output");
   const responses: Json = { 200: { description: "The answer", content } };
   for (const status of ERRORS[access]) {
     responses[status] = {
       description: "Refused",
-      content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } },
+      content: { "application/json": { schema: error } },
     };
   }
   const parameters = [...path.matchAll(/:(\w+)/g)].map(([, name]) => ({

@@ -17,6 +17,8 @@ export interface Route {
     summary: string;
     body?: z.ZodType;
     answer?: z.ZodType;
+    /** OpenAI's shape unless given. */
+    error?: z.ZodType;
     /** Of the answer; JSON unless given. */
     type?: string;
     /** With `stream`, server-sent events. */

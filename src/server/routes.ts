@@ -1,6 +1,14 @@
 /** All there is to ask for. The test of routes walks this table. */
 
 import { z } from "zod";
+import { countTokens, messages } from "./anthropic.ts";
+import {
+  anthropicError,
+  countAnswer,
+  countSchema,
+  messageAnswer,
+  messagesSchema,
+} from "./anthropic_schema.ts";
 import { chatCompletions } from "./chat.ts";
 import { chatSchema } from "./chat_schema.ts";
 import { completions, completionSchema } from "./completions.ts";
@@ -33,6 +41,31 @@ export const ROUTES: readonly Route[] = [
     access: "work",
     handler: completions,
     doc: { summary: "Go on from a text", body: completionSchema, answer: completionAnswer, streams: true },
+  },
+  {
+    method: "POST",
+    path: "/v1/messages",
+    access: "work",
+    handler: messages,
+    doc: {
+      summary: "Answer a conversation (Anthropic)",
+      body: messagesSchema,
+      answer: messageAnswer,
+      error: anthropicError,
+      streams: true,
+    },
+  },
+  {
+    method: "POST",
+    path: "/v1/messages/count_tokens",
+    access: "work",
+    handler: countTokens,
+    doc: {
+      summary: "Tokens of a conversation (Anthropic)",
+      body: countSchema,
+      answer: countAnswer,
+      error: anthropicError,
+    },
   },
   {
     method: "GET",

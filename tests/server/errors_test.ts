@@ -151,7 +151,11 @@ Deno.test({ name: "errors", sanitizeOps: false, sanitizeResources: false }, asyn
     for (const { path, method } of ROUTES) {
       const address = server.url + path.replace(/:id.*/, "valley3-demo");
       const wrong = await fetch(address, { method: "PUT" });
-      assertEquals([wrong.status, (await wrong.json()).error.code], [405, "method_not_allowed"]);
+      assertEquals([wrong.status, wrong.headers.get("allow"), (await wrong.json()).error.type], [
+        405,
+        method,
+        "invalid_request_error",
+      ]);
       if (method === "POST") {
         const empty = await fetch(address, { method });
         assertEquals(empty.status, 415);
