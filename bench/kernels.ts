@@ -144,7 +144,7 @@ async function attentionRow(
 export async function benchKernels(runtime: Runtime): Promise<{ roof: Roof; kernels: KernelRow[] }> {
   const roof = await measureRoof(runtime);
   printRoof(roof);
-  console.log(`\nweights and cache in ${runtime.profile.memory}s`);
+  console.log(`\nkernels: ${JSON.stringify(runtime.profile)}`);
   const kernels = await measureKernels(runtime, roof);
   printTable([
     ["kernel", "shape", "ms", "GB/s", "GFLOP/s", "of roof"],

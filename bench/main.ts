@@ -1,7 +1,7 @@
-/** `deno task bench <name> [--json FILE] [--memory buffer|texture]`: prints a table and, with --json, writes it. */
+/** `deno task bench <name> [--json FILE] [--profile threads|workgroups|textures]`: prints a table and, with --json, writes it. */
 import { parseArgs } from "node:util";
 import { openGpu } from "../src/gpu/device.ts";
-import { Runtime } from "../src/gpu/pass.ts";
+import { type ProfileName, PROFILES, Runtime } from "../src/gpu/pass.ts";
 import { measureProfile } from "../src/gpu/profile.ts";
 import { runtimeDir, setUp } from "../tools/setup/setup.ts";
 import { benchKernels } from "./kernels.ts";
@@ -18,16 +18,18 @@ const BENCHES: Record<string, (runtime: Runtime) => Promise<object>> = {
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
-    options: { json: { type: "string" }, memory: { type: "string" } },
+    options: { json: { type: "string" }, profile: { type: "string" } },
     allowPositionals: true,
   });
   const bench = Object.hasOwn(BENCHES, positionals[0] ?? "") ? BENCHES[positionals[0]] : null;
-  const { memory } = values;
+  const profile = values.profile as ProfileName | undefined;
   if (
-    !bench || positionals.length > 1 || (memory !== undefined && memory !== "buffer" && memory !== "texture")
+    !bench || positionals.length > 1 || (profile !== undefined && !Object.hasOwn(PROFILES, profile))
   ) {
     console.error(
-      `usage: deno task bench ${Object.keys(BENCHES).join("|")} [--json FILE] [--memory buffer|texture]`,
+      `usage: deno task bench ${
+        Object.keys(BENCHES).join("|")
+      } [--json FILE] [--profile threads|workgroups|textures]`,
     );
     return 2;
   }
@@ -38,7 +40,7 @@ async function main(): Promise<number> {
     Deno.env.set("DENO_WEBGPU_BACKEND", "vulkan");
   }
   const runtime = new Runtime(await openGpu());
-  runtime.profile = memory ? { memory } : await measureProfile(runtime);
+  runtime.profile = profile ? PROFILES[profile] : await measureProfile(runtime);
   const result = await bench(runtime);
   await runtime.checkShaders();
   if (values.json) {
@@ -46,7 +48,7 @@ async function main(): Promise<number> {
       bench: positionals[0],
       adapter: runtime.gpu.name,
       date: new Date().toISOString(),
-      memory: runtime.profile.memory,
+      profile: runtime.profile,
     };
     Deno.writeTextFileSync(values.json, JSON.stringify({ ...head, ...result }, null, 1) + "\n");
   }

@@ -11,6 +11,8 @@ import embedWgsl from "../../wgsl/embed.wgsl" with { type: "text" };
 import gatherRowsWgsl from "../../wgsl/gather_rows.wgsl" with { type: "text" };
 import layernormWgsl from "../../wgsl/layernorm.wgsl" with { type: "text" };
 import matmulWgsl from "../../wgsl/matmul.wgsl" with { type: "text" };
+import matmulTiledWgsl from "../../wgsl/matmul_tiled.wgsl" with { type: "text" };
+import matvecSplitWgsl from "../../wgsl/matvec_split.wgsl" with { type: "text" };
 import matmulTextureWgsl from "../../wgsl/matmul_texture.wgsl" with { type: "text" };
 import matvecTextureWgsl from "../../wgsl/matvec_texture.wgsl" with { type: "text" };
 import matvecWgsl from "../../wgsl/matvec.wgsl" with { type: "text" };
@@ -38,6 +40,18 @@ export const matmul = kernel("matmul", matmulWgsl, {
   buffers: linear,
   shape: linearShape,
   grid: (s, c) => [Math.ceil(s.quads / 2 / c.WG), Math.ceil(s.rows / 8)],
+});
+
+export const matvecSplit = kernel("matvec_split", matvecSplitWgsl, {
+  buffers: { x: "read", weight: "read", scales: "read", bias: "read", norm: "read", out: "write" },
+  shape: { ...linearShape, cols: "u32", eps: "f32" },
+  grid: (s, c) => [Math.ceil(s.quads / c.QUADS), Math.ceil(s.rows / c.ROWS)],
+});
+
+export const matmulTiled = kernel("matmul_tiled", matmulTiledWgsl, {
+  buffers: linear,
+  shape: linearShape,
+  grid: (s) => [Math.ceil(s.quads / 16), Math.ceil(s.rows / 64)],
 });
 
 const windowed = { x: "uniform", weight: "texture", bias: "read", out: "write" } as const;

@@ -29,9 +29,20 @@ interface Pipeline {
 export interface Profile {
   /** Where weights, keys and values lie: storage buffers, or textures (with x in uniform windows). */
   memory: "buffer" | "texture";
+  /** With buffers, one row: a thread has whole rows of weights, or K is split over a workgroup. */
+  matvec: "rows" | "split";
+  /** With buffers, many rows: tiles in registers, or in workgroup memory. */
+  matmul: "rows" | "tiled";
 }
 
-export const DEFAULT_PROFILE: Profile = { memory: "buffer" };
+/** The combinations that are tested; measurement picks among their parts. */
+export const PROFILES = {
+  threads: { memory: "buffer", matvec: "rows", matmul: "rows" },
+  workgroups: { memory: "buffer", matvec: "split", matmul: "tiled" },
+  textures: { memory: "texture", matvec: "rows", matmul: "rows" },
+} as const satisfies Record<string, Profile>;
+
+export type ProfileName = keyof typeof PROFILES;
 
 /** What `profile` collects: one row a dispatch. */
 export interface Timing {
@@ -61,7 +72,7 @@ export class Runtime {
   /** While timing: one reader a submitted pass. */
   timings: (() => Promise<Timing[]>)[] | null = null;
 
-  constructor(readonly gpu: Gpu, public profile: Profile = DEFAULT_PROFILE) {
+  constructor(readonly gpu: Gpu, public profile: Profile = PROFILES.threads) {
     this.memory = new Memory(gpu);
     this.#uniforms = this.memory.buffer("uniforms", UNIFORM_BYTES, GPUBufferUsage.UNIFORM);
   }

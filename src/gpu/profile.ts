@@ -1,13 +1,16 @@
 /**
- * What suits this device, by measurement: the same int4 matrix-vector product with weights in storage buffers and as
- * texels. CPU drivers (lavapipe, SwiftShader) differ by up to ten times, discrete cards hardly.
+ * What suits this device, by measurement: int4 products with one row and with many, weights in storage buffers (a
+ * thread has whole rows, or a workgroup shares one; tiles in registers, or in workgroup memory) and as texels.
+ * CPU drivers (lavapipe, SwiftShader) and cards want opposite things.
  */
-import { matvec, matvecTexture } from "./kernels.ts";
+import { matmul, matmulTiled, matvec, matvecSplit, matvecTexture } from "./kernels.ts";
 import type { Pass, Profile, Runtime } from "./pass.ts";
 import { TEXEL_ROW } from "./tensor.ts";
 
 const N = 1024;
 const K = 1024;
+/** Rows of the product with many rows. */
+const M = 64;
 
 /** Milliseconds of one dispatch: (time of many − time of one) / difference, the least of three. */
 async function time(runtime: Runtime, record: (pass: Pass) => void): Promise<number> {
@@ -25,12 +28,12 @@ async function time(runtime: Runtime, record: (pass: Pass) => void): Promise<num
   return Math.max(best, 0);
 }
 
-/** Measures and returns the choices; a few hundred milliseconds, most of it compilation. */
+/** Measures and returns the choices; about a second, most of it compilation. */
 export async function measureProfile(runtime: Runtime): Promise<Profile> {
   const { memory } = runtime;
   const words = new Uint32Array(N * K / 8 + N * K / 32).fill(0x2c002c00);
-  const x = memory.tensor("profile x", 1, K);
-  const out = memory.tensor("profile out", 1, N);
+  const x = memory.tensor("profile x", M, K);
+  const out = memory.tensor("profile out", M, N);
   const bias = memory.tensor("profile bias", 1, N);
   const raw = memory.upload("profile weight", words);
   const texels = memory.texels("profile texels", words);
@@ -42,29 +45,36 @@ export async function measureProfile(runtime: Runtime): Promise<Profile> {
     cols,
     stride: cols,
   });
-  const shape = { rows: 1, quads: N / 4, words: K / 8, x_stride: K / 4, out_stride: N / 4, cols: K, eps: 0 };
-  const buffer = await time(
-    runtime,
-    (pass) =>
-      pass.run(
-        matvec,
-        { x, weight: view(0, size), scales: view(size, N * K / 32), bias, norm: bias, out },
-        shape,
-        {
-          FORMAT: 3,
-        },
-      ),
-  );
-  const texture = await time(runtime, (pass) =>
-    pass.run(
-      matvecTexture,
-      { x, weight: texels, bias, norm: bias, out },
-      { ...shape, x_first: 0, out_first: 0, scales_at: size / 4 },
-      { FORMAT: 3 },
-    ));
+  const buffers = { x, weight: view(0, size), scales: view(size, N * K / 32), bias, out };
+  const shape = { quads: N / 4, words: K / 8, x_stride: K / 4, out_stride: N / 4 };
+  const one = { ...shape, rows: 1, cols: K, eps: 0 };
+  const many = { ...shape, rows: M };
+  const window = { x_first: 0, out_first: 0, scales_at: size / 4 };
+  const FORMAT = 3;
+  const vec = {
+    rows: await time(runtime, (p) => p.run(matvec, { ...buffers, norm: bias }, one, { FORMAT })),
+    split: await time(runtime, (p) => p.run(matvecSplit, { ...buffers, norm: bias }, one, { FORMAT })),
+    texture: await time(
+      runtime,
+      (p) =>
+        p.run(matvecTexture, { x, weight: texels, bias, norm: bias, out }, { ...one, ...window }, { FORMAT }),
+    ),
+  };
+  const textures = vec.texture < Math.min(vec.rows, vec.split) && runtime.gpu.limits.textureRows >= TEXEL_ROW;
+  let mat = { rows: 0, tiled: 0 };
+  if (!textures) { // with textures there is one product for many rows
+    mat = {
+      rows: await time(runtime, (p) => p.run(matmul, buffers, many, { FORMAT })),
+      tiled: await time(runtime, (p) => p.run(matmulTiled, buffers, many, { FORMAT })),
+    };
+  }
   for (const t of [x, out, bias]) memory.free(t.buf);
   memory.free(raw);
   memory.freeTexels(texels);
   runtime.forgetGroups();
-  return { memory: texture < buffer && runtime.gpu.limits.textureRows >= TEXEL_ROW ? "texture" : "buffer" };
+  return {
+    memory: textures ? "texture" : "buffer",
+    matvec: vec.split < vec.rows ? "split" : "rows",
+    matmul: mat.tiled < mat.rows ? "tiled" : "rows",
+  };
 }

@@ -2,7 +2,7 @@
  * Linear layers on the device: y = x · Wᵀ + b, W [N, K] in the quad layout of matmul.wgsl, sharded by rows so that no
  * binding passes the adapter's limit.
  */
-import { matmul, matmulTexture, matvec, matvecTexture } from "../gpu/kernels.ts";
+import { matmul, matmulTexture, matmulTiled, matvec, matvecSplit, matvecTexture } from "../gpu/kernels.ts";
 import type { Pass, Runtime } from "../gpu/pass.ts";
 import { fromHalf, toFloat32, toHalf } from "../gpu/safetensors.ts";
 import {
@@ -354,8 +354,18 @@ function linearRows(
     if (data.kind === "buffer") {
       const buffers = { x, weight: data.weight, scales: data.scales, bias, out: to };
       const sizes = { ...shape, rows: x.rows };
-      if (x.rows > MATVEC_ROWS) pass.run(matmul, buffers, sizes, constants);
-      else pass.run(matvec, { ...buffers, norm: weightOfNorm }, { ...sizes, ...few }, normConstants);
+      const { profile } = pass.runtime;
+      if (x.rows > MATVEC_ROWS) {
+        pass.run(profile.matmul === "tiled" ? matmulTiled : matmul, buffers, sizes, constants);
+      } else if (profile.matvec === "split") {
+        const split = { QUADS: 4, ROWS: x.rows === 1 ? 1 : x.rows === 2 ? 2 : 4 };
+        pass.run(matvecSplit, { ...buffers, norm: weightOfNorm }, { ...sizes, ...few }, {
+          ...normConstants,
+          ...split,
+        });
+      } else {
+        pass.run(matvec, { ...buffers, norm: weightOfNorm }, { ...sizes, ...few }, normConstants);
+      }
       continue;
     }
     for (let row = 0; row < x.rows;) {

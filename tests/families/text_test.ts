@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";
 import { readTextConfig } from "../../src/families/text/config.ts";
 import { TextModel } from "../../src/families/text/model.ts";
-import { readTensors } from "../../src/gpu/pass.ts";
+import { PROFILES, readTensors } from "../../src/gpu/pass.ts";
 import type { Tensor } from "../../src/gpu/tensor.ts";
 import { gpuTest, noise, withCheckpoint } from "../support/gpu.ts";
 import * as reference from "../support/reference.ts";
@@ -138,9 +138,9 @@ for (
     { model_type: "qwen3", tie: false, theta: 1e6 },
   ]
 ) {
-  for (const memory of ["buffer", "texture"] as const) {
-    gpuTest(`text trunk: ${c.model_type}, prefill and decode (${memory})`, async (runtime) => {
-      runtime.profile = { memory };
+  for (const profile of ["threads", "workgroups", "textures"] as const) {
+    gpuTest(`text trunk: ${c.model_type}, prefill and decode (${profile})`, async (runtime) => {
+      runtime.profile = PROFILES[profile];
       const w = weights(c);
       await withCheckpoint(w, async (checkpoint) => {
         const model = await TextModel.load(runtime, checkpoint, readTextConfig(config(c)), {

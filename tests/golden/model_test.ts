@@ -1,11 +1,12 @@
-/** The model cases that travel with the project, on the GPU path, with weights in storage buffers and in textures. */
+/** The model cases that travel with the project, on the GPU path, with every set of kernels. */
 import { assertEquals } from "../support/assert.ts";
 import { casesOf, runFolder } from "../../tools/golden/main.ts";
 import { Media } from "../../src/prompt/media.ts";
 
 const FIXTURES = new URL("../fixtures/valley3", import.meta.url).pathname;
 
-const isModelCase = (dir: string): boolean => JSON.parse(Deno.readTextFileSync(`${dir}/case.json`)).kind === "model";
+const isModelCase = (dir: string): boolean =>
+  JSON.parse(Deno.readTextFileSync(`${dir}/case.json`)).kind === "model";
 
 const cases = casesOf(FIXTURES).filter(isModelCase);
 
@@ -15,9 +16,9 @@ Deno.test("golden: the model cases are there", () => {
 });
 
 for (const dir of cases) {
-  for (const memory of ["buffer", "texture"] as const) {
-    Deno.test(`golden: ${dir.split("/").at(-1)} at f32 (${memory})`, async () => {
-      const [result] = await runFolder(dir, { dtype: "f32", memory }, new Media());
+  for (const profile of ["threads", "workgroups", "textures"] as const) {
+    Deno.test(`golden: ${dir.split("/").at(-1)} at f32 (${profile})`, async () => {
+      const [result] = await runFolder(dir, { dtype: "f32", profile }, new Media());
       assertEquals(result.failures, []);
     });
   }
@@ -33,7 +34,9 @@ Deno.test("golden: half precision stays within its tolerance", async () => {
 Deno.test("golden: a folder that is not understood fails", async () => {
   const folder = await Deno.makeTempDir();
   try {
-    for (const text of [null, "{}", '{"kind":"model","family":"other"}', '{"kind":"dance","family":"valley3"}']) {
+    for (
+      const text of [null, "{}", '{"kind":"model","family":"other"}', '{"kind":"dance","family":"valley3"}']
+    ) {
       if (text !== null) await Deno.writeTextFile(`${folder}/case.json`, text);
       const [result] = await runFolder(folder, { dtype: "f32" }, new Media());
       assertEquals(result.failures.length, 1);

@@ -1,6 +1,6 @@
 /** Attention over the paged cache and over whole segments, in storage buffers and in textures. */
 import { assert, assertEquals } from "../support/assert.ts";
-import type { Runtime } from "../../src/gpu/pass.ts";
+import { PROFILES, type Runtime } from "../../src/gpu/pass.ts";
 import { toHalf } from "../../src/gpu/safetensors.ts";
 import { Workspace } from "../../src/gpu/tensor.ts";
 import { attend, createKeyValues, type KvPrecision } from "../../src/model/attention.ts";
@@ -14,9 +14,9 @@ const BLOCK = 4;
 
 /** The same test with keys and values in storage buffers and in textures. */
 function bothPlaces(name: string, run: (runtime: Runtime) => Promise<void>): void {
-  for (const memory of ["buffer", "texture"] as const) {
-    gpuTest(`${name} (${memory})`, (runtime) => {
-      runtime.profile = { memory };
+  for (const profile of ["threads", "textures"] as const) {
+    gpuTest(`${name} (${profile})`, (runtime) => {
+      runtime.profile = PROFILES[profile];
       return run(runtime);
     });
   }

@@ -5,7 +5,7 @@ import { convert } from "../../src/weights/convert.ts";
 import { Checkpoint } from "../../src/model/checkpoint.ts";
 import { floatRows } from "../../src/model/linear.ts";
 import * as reference from "../support/reference.ts";
-import type { Runtime } from "../../src/gpu/pass.ts";
+import { PROFILES, type Runtime } from "../../src/gpu/pass.ts";
 import {
   download,
   gpuTest,
@@ -20,9 +20,9 @@ const TIGHT = 1e-11;
 
 /** The same test with weights in storage buffers and as texels. */
 function bothPlaces(name: string, run: (runtime: Runtime) => Promise<void>): void {
-  for (const memory of ["buffer", "texture"] as const) {
-    gpuTest(`${name} (${memory})`, (runtime) => {
-      runtime.profile = { memory };
+  for (const profile of ["threads", "workgroups", "textures"] as const) {
+    gpuTest(`${name} (${profile})`, (runtime) => {
+      runtime.profile = PROFILES[profile];
       return run(runtime);
     });
   }

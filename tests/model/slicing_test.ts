@@ -4,12 +4,13 @@ import { attend, createKeyValues } from "../../src/model/attention.ts";
 import { norm } from "../../src/model/blocks.ts";
 import { linear, loadLinear } from "../../src/model/linear.ts";
 import { segmentsOf } from "../../src/model/segments.ts";
+import { PROFILES } from "../../src/gpu/pass.ts";
 import { rowSlices } from "../../src/gpu/tensor.ts";
 import { download, gpuTest, noise, upload, withCheckpoint, words } from "../support/gpu.ts";
 
-for (const memory of ["buffer", "texture"] as const) {
-  gpuTest(`norm, linear and attention in slices equal the whole (${memory})`, async (runtime) => {
-    runtime.profile = { memory };
+for (const profile of ["threads", "textures"] as const) {
+  gpuTest(`norm, linear and attention in slices equal the whole (${profile})`, async (runtime) => {
+    runtime.profile = PROFILES[profile];
     const [rows, heads, dim] = [200, 2, 72];
     const width = heads * dim;
     const x = noise(1, rows * width);

@@ -1,6 +1,7 @@
 /** `samples/answers.json` of a demo checkpoint: files and questions → the prompt's ids and greedy answers of the official code. */
 import type { ChatMessage, ChatPart, Model, Prompt } from "../../src/families/family.ts";
 import { loadModel } from "../../src/families/registry.ts";
+import { PROFILES } from "../../src/gpu/pass.ts";
 import { loadPrompt } from "../../src/families/registry_prompt.ts";
 import type { Media } from "../../src/prompt/media.ts";
 import type { CaseResult, GoldenOptions } from "./report.ts";
@@ -25,7 +26,7 @@ export async function runAnswers(dir: string, options: GoldenOptions, media: Med
     precision: options.dtype,
     kvPrecision: options.dtype,
     maxSequences: 1,
-    profile: options.memory ? { memory: options.memory } : null,
+    profile: options.profile ? PROFILES[options.profile] : null,
   });
   const results: CaseResult[] = [];
   try {

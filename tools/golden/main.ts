@@ -1,10 +1,11 @@
 /**
- * `deno task golden DIR… [--dtype f32|f16] [--case NAME] [--memory buffer|texture] [--tokenization official]`: runs fixture folders on the GPU
+ * `deno task golden DIR… [--dtype f32|f16] [--case NAME] [--profile NAME] [--tokenization official]`: runs fixture folders on the GPU
  * path, prints each case's figures and closes with `N passed, N failed`; exit 1 on any failure, also on a folder that
  * it does not understand.
  * A DIR is a case (it holds case.json), a checkpoint with samples/answers.json, or a folder of such.
  */
 import { parseArgs } from "node:util";
+import { type ProfileName, PROFILES } from "../../src/gpu/pass.ts";
 import { Media } from "../../src/prompt/media.ts";
 import { runtimeDir, setUp } from "../setup/setup.ts";
 import { runAnswers } from "./answers.ts";
@@ -71,16 +72,17 @@ async function main(): Promise<number> {
       dtype: { type: "string", default: "f32" },
       case: { type: "string", multiple: true },
       tokenization: { type: "string", default: "official" },
-      memory: { type: "string" },
+      profile: { type: "string" },
     },
     allowPositionals: true,
   });
-  const { dtype, tokenization, memory } = values;
+  const { dtype, tokenization } = values;
+  const profile = values.profile as ProfileName | undefined;
   const known = (dtype === "f32" || dtype === "f16") && tokenization === "official" &&
-    (memory === undefined || memory === "buffer" || memory === "texture");
+    (profile === undefined || Object.hasOwn(PROFILES, profile));
   if (!positionals.length || !known) {
     console.error(
-      "usage: deno task golden DIR… [--dtype f32|f16] [--case NAME]… [--memory buffer|texture] [--tokenization official]",
+      "usage: deno task golden DIR… [--dtype f32|f16] [--case NAME]… [--profile NAME] [--tokenization official]",
     );
     return 2;
   }
@@ -118,7 +120,7 @@ async function main(): Promise<number> {
       });
     }
     for (const folder of chosen) {
-      for (const result of await runFolder(folder, { dtype, memory }, media)) report(result);
+      for (const result of await runFolder(folder, { dtype, profile }, media)) report(result);
     }
   }
   console.log(`\n${passed} passed, ${failed} failed`);

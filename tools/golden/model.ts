@@ -3,7 +3,7 @@ import type { MediaFeature, SequenceStep } from "../../src/families/family.ts";
 import { readValley3Config } from "../../src/families/valley3/config.ts";
 import { Valley3Model } from "../../src/families/valley3/model.ts";
 import { openGpu } from "../../src/gpu/device.ts";
-import { readTensors, Runtime } from "../../src/gpu/pass.ts";
+import { PROFILES, readTensors, Runtime } from "../../src/gpu/pass.ts";
 import { measureProfile } from "../../src/gpu/profile.ts";
 import { SafetensorsFile, toFloat32 } from "../../src/gpu/safetensors.ts";
 import type { Tensor } from "../../src/gpu/tensor.ts";
@@ -123,7 +123,7 @@ export async function runModelCase(dir: string, options: GoldenOptions): Promise
   const result: CaseResult = { name: spec.case, lines: [], failures: [] };
   const tolerance = options.dtype === "f32" ? 1e-9 : spec.case === "tiny-activations" ? 1e-3 : 1e-4;
   const runtime = new Runtime(await openGpu());
-  runtime.profile = options.memory ? { memory: options.memory } : await measureProfile(runtime);
+  runtime.profile = options.profile ? PROFILES[options.profile] : await measureProfile(runtime);
   const checkpoint = Checkpoint.open(folder);
   try {
     const input = readInputs(inputs, config);

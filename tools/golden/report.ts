@@ -1,4 +1,6 @@
 /** What golden cases report. */
+import type { ProfileName } from "../../src/gpu/pass.ts";
+
 export interface CaseResult {
   name: string;
   /** Figures, one a line. */
@@ -8,8 +10,8 @@ export interface CaseResult {
 
 export interface GoldenOptions {
   dtype: "f32" | "f16";
-  /** Forces where weights lie; absent: as measured on the device. */
-  memory?: "buffer" | "texture";
+  /** Forces a set of kernels; absent: as measured on the device. */
+  profile?: ProfileName;
 }
 
 /** Squared error over squared norm. */
