@@ -23,6 +23,8 @@ import {
   statusAnswer,
   tokenizeAnswer,
 } from "./response_schemas.ts";
+import { responses } from "./responses.ts";
+import { responseAnswer, responsesSchema } from "./responses_schema.ts";
 import type { Route } from "./route.ts";
 import { health, live, load, metrics, model, models } from "./status_routes.ts";
 import { applyTemplate, detokenize, detokenizeSchema, tokenize, tokenizeSchema } from "./text_routes.ts";
@@ -41,6 +43,18 @@ export const ROUTES: readonly Route[] = [
     access: "work",
     handler: completions,
     doc: { summary: "Go on from a text", body: completionSchema, answer: completionAnswer, streams: true },
+  },
+  {
+    method: "POST",
+    path: "/v1/responses",
+    access: "work",
+    handler: responses,
+    doc: {
+      summary: "Answer a conversation (stateless)",
+      body: responsesSchema,
+      answer: responseAnswer,
+      streams: true,
+    },
   },
   {
     method: "POST",

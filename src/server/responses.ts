@@ -1,0 +1,225 @@
+/** OpenAI's POST /v1/responses, stateless. */
+
+import type { AppContext } from "./app_context.ts";
+import { readJson } from "./body.ts";
+import { parseChatRequest } from "./chat_request.ts";
+import type { ChoiceMessage } from "./chat_response.ts";
+import { answerChat, nameIgnored } from "./conversation.ts";
+import type { ApiError } from "./errors.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Answer, ChoiceNews } from "./generation.ts";
+import { toChatBody } from "./responses_request.ts";
+import { responsesSchema, type WireResponses } from "./responses_schema.ts";
+import { named } from "./sse.ts";
+import { readWhole, streamAnswer, type Wording } from "./streaming.ts";
+import { validated } from "./validation.ts";
+
+type Json = Record<string, unknown>;
+
+export async function responses(
+  request: Request,
+  context: AppContext,
+  exchange: Exchange,
+): Promise<Response> {
+  const { signal } = request;
+  const wire = validated(responsesSchema, await readJson(request, context.limits));
+  const chat = parseChatRequest(toChatBody(wire), context.served());
+  const answer = await answerChat(chat, context, exchange, signal);
+  const wording = new ResponseWording(wire, context.served().id, answer);
+  if (wire.stream) {
+    const response = streamAnswer(answer, wording, context, exchange);
+    nameIgnored(response, chat.ignored);
+    return response;
+  }
+  const choices = await readWhole(answer, exchange);
+  if (choices === null) return new Response(null, { status: 499 });
+  const response = Response.json(wording.whole(choices[0]));
+  nameIgnored(response, chat.ignored);
+  return response;
+}
+
+const newId = (prefix: string) => `${prefix}_${crypto.randomUUID().replaceAll("-", "")}`;
+
+/** An item of the output while it grows. */
+interface OpenItem {
+  type: "message" | "reasoning";
+  id: string;
+  text: string;
+}
+
+/** Items one after the other; every event has a number. */
+class ResponseWording implements Wording {
+  readonly #id = newId("resp");
+  readonly #created = Math.floor(Date.now() / 1000);
+  readonly #output: Json[] = [];
+  #number = 0;
+  #open: OpenItem | null = null;
+
+  constructor(readonly wire: WireResponses, readonly model: string, readonly answer: Answer) {}
+
+  /** The finished response of an answer that was not streamed. */
+  whole(choice: ChoiceMessage): Json {
+    if (choice.reasoning !== "") this.#output.push(reasoningItem(newId("rs"), choice.reasoning, "completed"));
+    if (choice.content !== "") this.#output.push(messageItem(newId("msg"), choice.content, "completed"));
+    for (const { id, function: { name, arguments: given } } of choice.calls) {
+      this.#output.push(callItem(newId("fc"), id, name, given));
+    }
+    return this.#finished(choice);
+  }
+
+  *start(): Iterable<string> {
+    const response = this.#response("in_progress", null, null);
+    yield this.#event("response.created", { response });
+    yield this.#event("response.in_progress", { response });
+  }
+
+  *news(_index: number, news: ChoiceNews): Iterable<string> {
+    if ("finish" in news) return;
+    const { delta } = news;
+    if (delta.type === "tool_call") {
+      yield* this.#close();
+      yield* this.#call(delta.call.name, delta.call.arguments);
+      return;
+    }
+    const type = delta.type === "content" ? "message" : "reasoning";
+    if (this.#open?.type !== type) {
+      yield* this.#close();
+      yield* this.#begin(type);
+    }
+    this.#open!.text += delta.text;
+    const kind = type === "message" ? "output_text" : "reasoning_text";
+    yield this.#event(`response.${kind}.delta`, {
+      ...this.#place(),
+      delta: delta.text,
+      ...(type === "message" ? { logprobs: [] } : {}),
+    });
+  }
+
+  *end([choice]: readonly ChoiceMessage[]): Iterable<string> {
+    yield* this.#close();
+    const response = this.#finished(choice);
+    yield this.#event(`response.${response.status}`, { response });
+  }
+
+  *failure({ message, code }: ApiError): Iterable<string> {
+    const response = this.#response("failed", null, null);
+    yield this.#event("response.failed", {
+      response: { ...response, error: { code: code ?? "server_error", message } },
+    });
+  }
+
+  *#begin(type: "message" | "reasoning"): Iterable<string> {
+    this.#open = { type, id: newId(type === "message" ? "msg" : "rs"), text: "" };
+    const { id } = this.#open;
+    const item = type === "message"
+      ? { id, type, status: "in_progress", role: "assistant", content: [] }
+      : { id, type, status: "in_progress", summary: [], content: [] };
+    yield this.#event("response.output_item.added", { output_index: this.#output.length, item });
+    yield this.#event("response.content_part.added", { ...this.#place(), part: partOf(type, "") });
+  }
+
+  *#close(): Iterable<string> {
+    if (this.#open === null) return;
+    const { type, id, text } = this.#open;
+    const kind = type === "message" ? "output_text" : "reasoning_text";
+    yield this.#event(`response.${kind}.done`, {
+      ...this.#place(),
+      text,
+      ...(type === "message" ? { logprobs: [] } : {}),
+    });
+    yield this.#event("response.content_part.done", { ...this.#place(), part: partOf(type, text) });
+    const item = type === "message"
+      ? messageItem(id, text, "completed")
+      : reasoningItem(id, text, "completed");
+    yield this.#event("response.output_item.done", { output_index: this.#output.length, item });
+    this.#output.push(item);
+    this.#open = null;
+  }
+
+  *#call(name: string, given: string): Iterable<string> {
+    const id = newId("fc"),
+      item = callItem(id, newId("call"), name, given),
+      output_index = this.#output.length;
+    yield this.#event("response.output_item.added", {
+      output_index,
+      item: { ...item, status: "in_progress", arguments: "" },
+    });
+    yield this.#event("response.function_call_arguments.delta", { item_id: id, output_index, delta: given });
+    yield this.#event("response.function_call_arguments.done", {
+      item_id: id,
+      output_index,
+      name,
+      arguments: given,
+    });
+    yield this.#event("response.output_item.done", { output_index, item });
+    this.#output.push(item);
+  }
+
+  #place(): Json {
+    return { item_id: this.#open!.id, output_index: this.#output.length, content_index: 0 };
+  }
+
+  #event(type: string, fields: Json): string {
+    return named(type, { type, sequence_number: this.#number++, ...fields });
+  }
+
+  #finished({ finish, counts }: ChoiceMessage): Json {
+    const { promptTokens } = this.answer;
+    const usage = {
+      input_tokens: promptTokens,
+      input_tokens_details: { cached_tokens: counts.cachedTokens },
+      output_tokens: counts.completionTokens,
+      output_tokens_details: { reasoning_tokens: counts.reasoningTokens },
+      total_tokens: promptTokens + counts.completionTokens,
+    };
+    return finish === "length"
+      ? this.#response("incomplete", { reason: "max_output_tokens" }, usage)
+      : this.#response("completed", null, usage);
+  }
+
+  #response(status: string, incomplete: Json | null, usage: Json | null): Json {
+    const { wire } = this;
+    return {
+      id: this.#id,
+      object: "response",
+      created_at: this.#created,
+      status,
+      error: null,
+      incomplete_details: incomplete,
+      instructions: wire.instructions ?? null,
+      max_output_tokens: wire.max_output_tokens ?? null,
+      model: this.model,
+      output: [...this.#output],
+      parallel_tool_calls: true,
+      previous_response_id: null,
+      reasoning: { effort: wire.reasoning?.effort ?? null, summary: null },
+      store: false,
+      temperature: wire.temperature ?? null,
+      text: { format: { type: "text" } },
+      tool_choice: wire.tool_choice ?? "auto",
+      tools: wire.tools ?? [],
+      top_p: wire.top_p ?? null,
+      truncation: "disabled",
+      usage,
+      metadata: wire.metadata ?? {},
+    };
+  }
+}
+
+function partOf(type: "message" | "reasoning", text: string): Json {
+  return type === "message"
+    ? { type: "output_text", text, annotations: [], logprobs: [] }
+    : { type: "reasoning_text", text };
+}
+
+function messageItem(id: string, text: string, status: string): Json {
+  return { id, type: "message", status, role: "assistant", content: [partOf("message", text)] };
+}
+
+function reasoningItem(id: string, text: string, status: string): Json {
+  return { id, type: "reasoning", status, summary: [], content: [partOf("reasoning", text)] };
+}
+
+function callItem(id: string, call_id: string, name: string, given: string): Json {
+  return { id, type: "function_call", status: "completed", call_id, name, arguments: given };
+}
