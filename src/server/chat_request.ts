@@ -2,9 +2,10 @@
 
 import type { Effort, ModelCard, PromptOptions } from "../families/family.ts";
 import { chatSchema, type WireChat } from "./chat_schema.ts";
-import { mediaLimits, type MediaWishes } from "./content.ts";
+import type { MediaWishes } from "./content.ts";
 import type { WireMessage } from "./content_schema.ts";
 import { ApiError, invalid } from "./errors.ts";
+import { mediaLimits } from "./media_parts.ts";
 import { validated } from "./validation.ts";
 import { type GenerationWishes, ignoredFields, wishesOf } from "./wishes.ts";
 
