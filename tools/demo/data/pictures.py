@@ -109,17 +109,15 @@ def paste_sprite(image: Image.Image, drawn: Image.Image, x: float, y: float, ext
     image.paste(drawn, (round(x - side / 2), round(y - side / 2)), drawn)
 
 
-def draw_tag(rng: random.Random, image: Image.Image, colour: str, price: int, unseen: bool,
-             avoid: tuple[float, float, float]) -> Tag:
-    """Draws a price tag where it hides little of the product (centre and extent in px)."""
-    width, height = image.size
+def make_tag(rng: random.Random, colour: str, price: int, tall: int, widest: float,
+             unseen: bool = False) -> tuple[Image.Image, list[tuple[float, float]]]:
+    """A price tag (RGBA) with a line of text `tall` px high, `widest` px wide at most; its digits' offsets from the middle in px."""
     rgb = drawing.paint(rng, colour)
     dark = 0.3 * rgb[0] + 0.6 * rgb[1] + 0.1 * rgb[2] < 110 or (colour == "red" and rng.random() < 0.6)
     ink = (255, 255, 255) if dark else rng.choice([(0, 0, 0), (0, 0, 0), (40, 20, 20), (20, 20, 90)])
-    tall = max(6, round(math.exp(rng.uniform(math.log(13), math.log(30))) / final_scale(image.size)))  # px of the line of text
     text, centres = drawing.tag_text(rng.choice(assets.fonts(unseen)), price, tall, ink)
-    if text.width > 0.6 * width:
-        text = text.resize((round(0.6 * width), max(5, round(text.height * 0.6 * width / text.width))), Image.BICUBIC)
+    if text.width > widest:
+        text = text.resize((round(widest), max(5, round(text.height * widest / text.width))), Image.BICUBIC)
     pad_x, pad_y = round(text.height * rng.uniform(0.15, 0.5)), round(text.height * rng.uniform(0.05, 0.3))
     tag = Image.new("RGBA", (text.width + 2 * pad_x, text.height + 2 * pad_y))
     draw, corner = ImageDraw.Draw(tag), (0, 0, tag.width - 1, tag.height - 1)
@@ -130,21 +128,27 @@ def draw_tag(rng: random.Random, image: Image.Image, colour: str, price: int, un
         draw.rounded_rectangle(corner, tag.height * rng.uniform(0.1, 0.5), rgb, line)
     tag.alpha_composite(text, (pad_x, pad_y))
     angle = rng.uniform(-12, 12) if rng.random() < 0.35 else 0.0
-    spun = tag.rotate(angle, Image.BICUBIC, expand=True) if angle else tag
+    along = [pad_x + centre * text.width - tag.width / 2 for centre in centres[1:]]
+    c, s = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    return tag.rotate(angle, Image.BICUBIC, expand=True) if angle else tag, [(d * c, -d * s) for d in along]
+
+
+def draw_tag(rng: random.Random, image: Image.Image, colour: str, price: int, unseen: bool,
+             avoid: tuple[float, float, float]) -> Tag:
+    """Draws a price tag where it hides little of the product (centre and extent in px)."""
+    width, height = image.size
+    tall = max(6, round(math.exp(rng.uniform(math.log(13), math.log(30))) / final_scale(image.size)))
+    tag, offsets = make_tag(rng, colour, price, tall, 0.6 * width, unseen)
     best = None
     for _ in range(4):
-        x = rng.uniform(spun.width / 2, max(spun.width / 2, width - spun.width / 2))
-        y = rng.uniform(spun.height / 2, max(spun.height / 2, height - spun.height / 2))
-        gap = max(abs(x - avoid[0]) / (spun.width + avoid[2]), abs(y - avoid[1]) / (spun.height + avoid[2]))
+        x = rng.uniform(tag.width / 2, max(tag.width / 2, width - tag.width / 2))
+        y = rng.uniform(tag.height / 2, max(tag.height / 2, height - tag.height / 2))
+        gap = max(abs(x - avoid[0]) / (tag.width + avoid[2]), abs(y - avoid[1]) / (tag.height + avoid[2]))
         if best is None or min(gap, 0.42) > best[0]:
             best = (min(gap, 0.42), x, y)
     _, x, y = best
-    image.paste(spun, (round(x - spun.width / 2), round(y - spun.height / 2)), spun)
-    radians, digits = math.radians(angle), []
-    for centre in centres[1:]:
-        along = pad_x + centre * text.width - tag.width / 2
-        digits.append(((x + along * math.cos(radians)) / width, (y - along * math.sin(radians)) / height))
-    return Tag(colour, price, digits)
+    image.paste(tag, (round(x - tag.width / 2), round(y - tag.height / 2)), tag)
+    return Tag(colour, price, [((x + dx) / width, (y + dy) / height) for dx, dy in offsets])
 
 
 def product_picture(rng: random.Random, split: str, size: tuple[int, int], product: str | None = None,

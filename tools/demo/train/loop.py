@@ -3,6 +3,7 @@ import json
 import math
 import os
 import pathlib
+import signal
 import time
 from collections.abc import Callable
 
@@ -68,12 +69,14 @@ def rate(step: int, steps: int, warm: int = 50, decay: float = 0.35) -> float:
 
 
 class Run:
-    """One stage's state on disk: modules, optimisers, step; written every `every` seconds and at the end."""
+    """One stage's state on disk: modules, optimisers, step; written every `every` seconds, at SIGTERM and at the end."""
 
     def __init__(self, path: pathlib.Path, modules: dict[str, nn.Module], opts: list[torch.optim.Optimizer],
                  every: float = 300):
         self.path, self.modules, self.opts, self.every = path, modules, opts, every
         self.step, self.saved, self.sums, self.count, self.cpu = 0, time.time(), {}, 0, time.process_time()
+        self.ending = False
+        signal.signal(signal.SIGTERM, self.end)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
             state = torch.load(path, weights_only=True)
@@ -84,6 +87,10 @@ class Run:
                     group["peak"] = own["peak"]  # the command line decides
                 opt.load_state_dict(saved)
             self.step = state["step"]
+
+    def end(self, *_: object) -> None:
+        """Asked to stop: saves after the step that is under way."""
+        self.ending = True
 
     def save(self) -> None:
         """Writes beside and renames, so that a stop in the middle loses nothing."""
@@ -105,8 +112,10 @@ class Run:
             opt.step()
             opt.zero_grad(set_to_none=True)
         self.step += 1
-        if time.time() - self.saved > self.every:
+        if self.ending or time.time() - self.saved > self.every:
             self.save()
+        if self.ending:
+            raise SystemExit(f"stopped at step {self.step}, saved")
 
     def note(self, values: dict[str, float], every: int = 50) -> None:
         """Adds to running means and prints them every `every` steps as one line of JSON."""

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from data import geometry, pictures, videos
+from data import boards, geometry, pictures, videos
 from data.words import BACKGROUNDS, DIRECTIONS, NAMES, PLACES, SHAPE_COLOURS, SHAPES, TAG_COLOURS
 from model.config import BASE
 from model.patches import patch_rows
@@ -45,11 +45,34 @@ class Heads(nn.Module):
         return out
 
 
-def labels(p: pictures.Picture, direction: str, gh: int, gw: int) -> dict[str, np.ndarray]:
-    """Class numbers of one picture for every head; the last class of a head is "none"."""
+def nothing(gh: int, gw: int) -> dict[str, np.ndarray]:
+    """The labels of an empty picture: the last class of every head."""
     y = {k: np.full((), n - 1) for k, n in POOLED.items()}
     y.update({k: np.full(9, n - 1) for k, n in CELLS.items()})
     y.update({k: np.full((gh, gw), n - 1) for k, n in DENSE.items()})
+    return y
+
+
+def board_labels(b: boards.Board, gh: int, gw: int) -> dict[str, np.ndarray]:
+    """Labels of a board: the ground, and what each token shows; a token that shows two of a kind has none."""
+    y = nothing(gh, gw)
+    for name in (*POOLED, *CELLS):
+        y[name] = np.full_like(y[name], -100)
+    y["ground"] = np.array(BACKGROUNDS.index(b.background))
+    for m in b.marks:
+        place = min(gh - 1, int(m.y * gh)), min(gw - 1, int(m.x * gw))
+        values = {"at_product": NAMES.index(m.value)} if m.kind == "product" else {f"at_{m.kind}": m.value}
+        if m.kind == "shape":
+            values = {"at_kind": SHAPES.index(m.value[0]), "at_colour": SHAPE_COLOURS.index(m.value[1])}
+        for name, value in values.items():
+            free = y[name][place] == DENSE[name] - 1
+            y[name][place] = value if free else -100
+    return y
+
+
+def labels(p: pictures.Picture, direction: str, gh: int, gw: int) -> dict[str, np.ndarray]:
+    """Class numbers of one picture for every head; the last class of a head is "none"."""
+    y = nothing(gh, gw)
 
     def at(x: float, v: float) -> tuple[int, int]:
         return min(gh - 1, max(0, int(v * gh))), min(gw - 1, max(0, int(x * gw)))
@@ -80,10 +103,14 @@ def example(rng: random.Random, split: str, grid: tuple[int, int]) -> tuple[np.n
     """Patch rows (patches, 1536) of a still picture or of two frames, and its labels."""
     height, width = geometry.draw_source(rng, grid, 1000 if rng.random() < 0.03 else 220)
     size, kind, direction = (width, height), rng.random(), ""
-    if kind < 0.5:
+    if split == "train" and kind < 0.35:
+        made = boards.board(rng, split, size)
+        y = board_labels(made, grid[0] // 32, grid[1] // 32)
+        return patch_rows(np.asarray(geometry.fit(made.image))[None])[0], y
+    if kind < 0.65:
         scene = pictures.product_picture(rng, split, size)
         images = [scene.image]
-    elif kind < 0.85:
+    elif kind < 0.88:
         scene = pictures.shapes_picture(rng, split, size)
         images = [scene.image]
     else:
