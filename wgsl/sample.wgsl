@@ -1,4 +1,4 @@
-// Draws one id a row of logits [rows, vocab] and leaves it in drawn[slot] and ids[row].
+// Draws one id a row of logits [rows, vocab] and leaves it in drawn[slot] and results[row, 0].
 // Greedy: the first of the largest. Else, on the logits over the temperature and in this order: min_p keeps those of at
 // least p times the largest probability; top_k the k largest of them; top_p the smallest set of largest whose
 // probability, among what is left, reaches p (ties at a threshold stay). Then the largest of logit + Gumbel noise, the
@@ -7,6 +7,7 @@ struct Shape {
   rows: u32,
   vocab: u32,
   stride: u32,
+  result_stride: u32,
 }
 struct Draw {
   slot: u32,
@@ -23,7 +24,7 @@ override WG: u32 = 128u;
 @group(0) @binding(1) var<storage, read> logits: array<f32>;
 @group(0) @binding(2) var<storage, read> draws: array<Draw>;
 @group(0) @binding(3) var<storage, read_write> drawn: array<u32>;
-@group(0) @binding(4) var<storage, read_write> ids: array<u32>;
+@group(0) @binding(4) var<storage, read_write> results: array<u32>;
 var<workgroup> values: array<f32, WG>;
 var<workgroup> places: array<u32, WG>;
 
@@ -142,6 +143,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   if (lane == 0u) {
     drawn[draw.slot] = id;
-    ids[row] = id;
+    results[row * shape.result_stride] = id;
   }
 }

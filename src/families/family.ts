@@ -55,6 +55,25 @@ export interface Sampling {
   minP: number;
   /** Counter-based random numbers: the draw depends on (seed, token index) alone, never on the batch. */
   seed: number;
+  /** What changes logits before the draw; absent: nothing. */
+  adjust?: LogitAdjust;
+  /** Log-probabilities wanted of the raw logits: the drawn id's and those of this many largest (0 to 20); absent: none. */
+  logprobs?: number;
+}
+
+/** Most ids of `Sampling.logprobs`. */
+export const MAX_LOGPROBS = 20;
+
+/** Changes to logits, in this order: penalties, bias, mask. */
+export interface LogitAdjust {
+  /** Of ids in prompt or answer: positive logits divided, negative multiplied; 1: off. */
+  repetitionPenalty: number;
+  /** Times the occurrences in the answer; 0: off. */
+  frequencyPenalty: number;
+  /** Of ids in the answer; 0: off. */
+  presencePenalty: number;
+  /** [id, added to its logit]; ids distinct. */
+  bias: readonly (readonly [number, number])[];
 }
 
 /** One sequence's share of an engine step. */
@@ -73,12 +92,23 @@ export interface SequenceStep {
   blocks: Uint32Array;
   /** Draw an id from the last token's logits; null: only fill the cache (a prompt's earlier chunk). */
   sample: Sampling | null;
+  /**
+   * With penalties: what the sequence has so far, given once with the first sampling step after the sequence got this
+   * slot; the device counts the ids drawn from then on. Absent: the slot's counts go on.
+   */
+  history?: { prompt: Uint32Array; answer: Uint32Array };
+  /** Ids that may be drawn, one bit an id, little end first (grammar); absent: all. */
+  mask?: Uint32Array;
 }
 
 /** What one sequence's sampling gave. `id` is the drawn token. */
 export interface Sampled {
   slot: number;
   id: number;
+  /** Where `Sampling.logprobs` asked: of the drawn id. */
+  logprob?: number;
+  /** The largest, by falling log-probability. */
+  top?: { id: number; logprob: number }[];
 }
 
 export interface ModelInfo {

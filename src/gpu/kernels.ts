@@ -2,14 +2,17 @@
  * Every kernel with its contract. Name = WGSL file = pipeline label = profile row = test.
  * Activations are f32 rows of stride 8·n with zero padding; weights are in the quad layout of matmul.wgsl.
  */
+import adjustLogitsWgsl from "../../wgsl/adjust_logits.wgsl" with { type: "text" };
 import attentionDecodeWgsl from "../../wgsl/attention_decode.wgsl" with { type: "text" };
 import attentionMergeWgsl from "../../wgsl/attention_merge.wgsl" with { type: "text" };
 import attentionPagedWgsl from "../../wgsl/attention_paged.wgsl" with { type: "text" };
 import attentionTextureWgsl from "../../wgsl/attention_texture.wgsl" with { type: "text" };
 import convPatchesWgsl from "../../wgsl/conv_patches.wgsl" with { type: "text" };
+import countDrawnWgsl from "../../wgsl/count_drawn.wgsl" with { type: "text" };
 import embedWgsl from "../../wgsl/embed.wgsl" with { type: "text" };
 import gatherRowsWgsl from "../../wgsl/gather_rows.wgsl" with { type: "text" };
 import layernormWgsl from "../../wgsl/layernorm.wgsl" with { type: "text" };
+import logprobsWgsl from "../../wgsl/logprobs.wgsl" with { type: "text" };
 import matmulWgsl from "../../wgsl/matmul.wgsl" with { type: "text" };
 import matmulTiledWgsl from "../../wgsl/matmul_tiled.wgsl" with { type: "text" };
 import matvecSplitWgsl from "../../wgsl/matvec_split.wgsl" with { type: "text" };
@@ -21,6 +24,7 @@ import qkvRopeWgsl from "../../wgsl/qkv_rope.wgsl" with { type: "text" };
 import qkvRopeTextureWgsl from "../../wgsl/qkv_rope_texture.wgsl" with { type: "text" };
 import rmsnormWgsl from "../../wgsl/rmsnorm.wgsl" with { type: "text" };
 import sampleWgsl from "../../wgsl/sample.wgsl" with { type: "text" };
+import scatterWordsWgsl from "../../wgsl/scatter_words.wgsl" with { type: "text" };
 import { type Grid, kernel } from "./kernel.ts";
 
 /** Rows past 32,768 go to the second dimension (kernels read row = x + 32768 · y or z). */
@@ -238,7 +242,31 @@ export const convPatches = kernel("conv_patches", convPatchesWgsl, {
 });
 
 export const sample = kernel("sample", sampleWgsl, {
-  buffers: { logits: "read", draws: "read", drawn: "write", ids: "write" },
+  buffers: { logits: "read", draws: "read", drawn: "write", results: "write" },
+  shape: { rows: "u32", vocab: "u32", stride: "u32", result_stride: "u32" },
+  grid: (s) => [s.rows],
+});
+
+export const adjustLogits = kernel("adjust_logits", adjustLogitsWgsl, {
+  buffers: { logits: "read", adjusts: "read", counts: "read", masks: "read", out: "write" },
   shape: { rows: "u32", vocab: "u32", stride: "u32" },
+  grid: (s, c) => [Math.ceil(s.vocab / c.WG), s.rows],
+});
+
+export const scatterWords = kernel("scatter_words", scatterWordsWgsl, {
+  buffers: { entries: "read", out: "write" },
+  shape: { count: "u32" },
+  grid: (s, c) => [Math.ceil(s.count / c.WG)],
+});
+
+export const countDrawn = kernel("count_drawn", countDrawnWgsl, {
+  buffers: { results: "read", slots: "read", counts: "write" },
+  shape: { rows: "u32", vocab: "u32", result_stride: "u32" },
+  grid: (s, c) => [Math.ceil(s.rows / c.WG)],
+});
+
+export const logprobs = kernel("logprobs", logprobsWgsl, {
+  buffers: { logits: "read", tops: "read", results: "write" },
+  shape: { rows: "u32", vocab: "u32", stride: "u32", result_stride: "u32" },
   grid: (s) => [s.rows],
 });

@@ -248,6 +248,26 @@ export class Workspace {
     return { ...made, rows, cols };
   }
 
+  /**
+   * This step's host data under `name`, in a buffer that stays: written before the step's submit, overwritten by the
+   * next step's. The view's size is a power of two, so that bind groups stay valid.
+   */
+  host(name: string, data: Uint32Array<ArrayBuffer>): Tensor {
+    const cols = 2 ** Math.ceil(Math.log2(Math.max(16, data.length)));
+    const found = this.#tensors.get(`host ${name}`);
+    const tensor = found && found.cols >= cols ? found : {
+      buf: this.memory.buffer(name, cols * 4),
+      offset: 0,
+      rows: 1,
+      cols,
+      stride: cols,
+    };
+    if (found && tensor !== found) this.#retired.push(found.buf);
+    this.#tensors.set(`host ${name}`, tensor);
+    this.memory.write(tensor.buf, 0, data);
+    return tensor;
+  }
+
   /** Frees a buffer with the next `collect`. */
   retire(buf: Buf): void {
     this.#retired.push(buf);

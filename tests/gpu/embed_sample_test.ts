@@ -93,19 +93,20 @@ async function draw(runtime: Runtime, logits: Float32Array, vocab: number, draws
   });
   const input = upload(runtime, logits, rows, vocab);
   const drawn = words(runtime, new Uint32Array(rows));
-  const ids = words(runtime, new Uint32Array(Math.max(4, rows)));
+  const results = words(runtime, new Uint32Array(4 * rows));
   const pass = runtime.begin("test");
-  pass.run(sample, { logits: input, draws: words(runtime, data), drawn, ids }, {
+  pass.run(sample, { logits: input, draws: words(runtime, data), drawn, results }, {
     rows,
     vocab,
     stride: input.stride,
+    result_stride: 4,
   });
   pass.submit();
   const [a, b] = await readBytes(runtime, [
-    { buf: ids.buf, offset: 0, size: rows * 4 },
+    { buf: results.buf, offset: 0, size: rows * 16 },
     { buf: drawn.buf, offset: 0, size: rows * 4 },
   ])();
-  const got = [...new Uint32Array(a.buffer)];
+  const got = [...new Uint32Array(a.buffer)].filter((_, i) => i % 4 === 0);
   assertEquals([...new Uint32Array(b.buffer)].reverse(), got, "slots hold what was drawn");
   return got;
 }
