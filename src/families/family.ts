@@ -154,6 +154,13 @@ export interface Model {
    * nothing. Rejects when the device is lost.
    */
   read(steps: readonly StepHandle[]): Promise<Sampled[][]>;
+  /** Keys and values of whole KV blocks, one byte string a block (all layers), for saving; waits for submitted work. */
+  readBlocks(blocks: Uint32Array): Promise<Uint8Array[]>;
+  /** Puts byte strings of `readBlocks` into blocks; queued in call order. @throws Error when a size does not fit. */
+  writeBlocks(blocks: Uint32Array, data: readonly Uint8Array[]): void;
+  /** Encoded media rows [row, row + count) (embeddings and deepstack), for saving. */
+  readMedia(row: number, count: number): Promise<Uint8Array>;
+  writeMedia(row: number, count: number, data: Uint8Array): void;
   /** Frees all device memory. */
   destroy(): void;
 }
@@ -253,6 +260,8 @@ export interface PromptBuilder {
   encode(text: string): Uint32Array;
   /** Ids → text; control tokens are left out unless `keepSpecial`. */
   decode(ids: ArrayLike<number>, keepSpecial?: boolean): string;
+  /** UTF-8 bytes of one id (may be part of a character); empty for an unknown id. */
+  tokenBytes(id: number): Uint8Array;
   /** How this model takes a video file. Throws `PromptError` naming a limit that the request exceeds. */
   videoPlan(limits?: MediaLimits): VideoPlan;
   /** Decoder for ids that come one by one: `push` gives the text that an id completes, `end` what was held back. */

@@ -7,8 +7,9 @@ import { GpuError } from "../gpu/device.ts";
 import { readTensors, type Runtime, type Tap } from "../gpu/pass.ts";
 import { pad, type Tensor, type Workspace } from "../gpu/tensor.ts";
 import type { KvPrecision } from "./attention.ts";
-import { createKvCache, type KvCache } from "./kv_cache.ts";
+import { blockRanges, createKvCache, type KvCache } from "./kv_cache.ts";
 import { fillAngles, type RopeSpec } from "./rope.ts";
+import { type DeviceRange, readRanges, writeRanges } from "./transfer.ts";
 import { type Drawn, Sampler } from "./sampler.ts";
 import type { RowData, TextTrunk } from "./text_trunk.ts";
 
@@ -80,6 +81,37 @@ export class TextRunner {
     const { lost } = this.runtime.gpu;
     if (lost) throw new GpuError(`Cannot go on: the device is lost (${lost})`);
     return [];
+  }
+
+  /** See Model.readBlocks. */
+  async readBlocks(blocks: Uint32Array): Promise<Uint8Array[]> {
+    const size = 2 * this.cache.layers.length * this.cache.blockBytes;
+    const all = await readRanges(this.runtime, [...blocks].flatMap((b) => blockRanges(this.cache, b)));
+    return Array.from(blocks, (_, i) => all.slice(i * size, (i + 1) * size));
+  }
+
+  /** See Model.writeBlocks. */
+  writeBlocks(blocks: Uint32Array, data: readonly Uint8Array[]): void {
+    if (blocks.length !== data.length) {
+      throw new Error(`Cannot restore ${data.length} blocks into ${blocks.length}`);
+    }
+    blocks.forEach((b, i) => writeRanges(this.runtime, blockRanges(this.cache, b), data[i]));
+  }
+
+  #mediaRanges(row: number, count: number): DeviceRange[] {
+    const { store, taps } = this.media;
+    if (row + count > store.rows) {
+      throw new Error(`Cannot transfer media rows ${row} to ${row + count}: there are ${store.rows}`);
+    }
+    return [store, ...taps].map((t) => ({ of: t, offset: row * t.stride * 4, size: count * t.stride * 4 }));
+  }
+
+  readMedia(row: number, count: number): Promise<Uint8Array> {
+    return readRanges(this.runtime, this.#mediaRanges(row, count));
+  }
+
+  writeMedia(row: number, count: number, data: Uint8Array): void {
+    writeRanges(this.runtime, this.#mediaRanges(row, count), data);
   }
 
   /** Logits [rows · vocab] of finally normed hidden states (golden runs). */

@@ -184,6 +184,50 @@ for (
   }
 }
 
+for (const profile of ["threads", "textures"] as const) {
+  gpuTest(`blocks saved and restored elsewhere give the same logits (${profile})`, async (runtime) => {
+    runtime.profile = PROFILES[profile];
+    const c = { model_type: "qwen3", tie: true, theta: 1e6 };
+    await withCheckpoint(weights(c), async (checkpoint) => {
+      const model = await TextModel.load(runtime, checkpoint, readTextConfig(config(c)), {
+        precision: "f32",
+        kvPrecision: "f16",
+        blocks: 9,
+        blockSize: 4,
+        maxSequences: 2,
+        maxBatchTokens: 16,
+        eosIds: [],
+      });
+      const sample = { temperature: 0, topP: 1, topK: 0, minP: 0, seed: 0, logprobs: 20 };
+      const step = (start: number, ids: number[], blocks: number[]) =>
+        model.step([{
+          slot: 0,
+          ids: Uint32Array.from(ids),
+          start,
+          positions: Float32Array.from(ids, (_, i) => start + i),
+          mediaRows: null,
+          blocks: Uint32Array.from(blocks),
+          sample,
+        }]);
+      const [, [before]] = await model.read([
+        step(0, [1, 2, 3, 4, 5, 6, 7, 8], [5, 3]),
+        step(8, [9], [5, 3, 1]),
+      ]);
+      const saved = await model.readBlocks(Uint32Array.of(5, 3));
+      assertEquals(saved.map((b) => b.length), [1024, 1024]); // 2 layers · (k, v) · 4 tokens · 2 heads · 16 · 2 bytes
+      assert(saved[0].some((v, i) => v !== saved[1][i]));
+      model.writeBlocks(Uint32Array.of(0, 8), saved);
+      const [[after]] = await model.read([step(8, [9], [0, 8, 2])]);
+      assertEquals(after, before);
+      await assertThrows(
+        () => model.writeBlocks(Uint32Array.of(0), [saved[0].subarray(1)]),
+        /1023 bytes: 1024 were expected/,
+      );
+      await assertThrows(() => model.readBlocks(Uint32Array.of(9)), /block 9: there are 9/);
+    });
+  });
+}
+
 Deno.test("text config: what is not computed is refused by name", async () => {
   const base = config({ model_type: "llama", tie: true, theta: 10000 });
   const bad: [Record<string, unknown>, RegExp][] = [

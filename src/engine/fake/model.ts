@@ -9,6 +9,7 @@ import type {
   Model,
   ModelInfo,
   Sampled,
+  Sampling,
   SequenceStep,
   StepHandle,
 } from "../../families/family.ts";
@@ -101,8 +102,9 @@ export class FakeModel implements Model {
       if (entry.sample === null) continue;
       const drawn = this.#draw(entry, length);
       slow ||= drawn.slow;
-      this.#slots[entry.slot] = drawn.id;
-      sampled.push({ slot: entry.slot, id: drawn.id });
+      const id = biased(drawn.id, entry.sample);
+      this.#slots[entry.slot] = id;
+      sampled.push({ slot: entry.slot, id, ...scoresOf(id, entry.sample) });
     }
     this.#queue(slow ? 40 : stepMs + promptTokenMs * tokens);
     this.#results.set(this.#steps, { sampled, doneAt: this.#busyUntil });
@@ -122,6 +124,30 @@ export class FakeModel implements Model {
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
     if (this.#lost) throw new Error("the fake device was lost");
     return results.map((result) => result.sampled);
+  }
+
+  readBlocks(blocks: Uint32Array): Promise<Uint8Array[]> {
+    const { blockSize } = this.info;
+    const rowsOf = (block: number) => this.#rows.slice(block * blockSize, (block + 1) * blockSize);
+    return Promise.resolve(
+      Array.from(blocks, (block) => new TextEncoder().encode(JSON.stringify(rowsOf(block)))),
+    );
+  }
+
+  writeBlocks(blocks: Uint32Array, data: readonly Uint8Array[]): void {
+    const { blockSize } = this.info;
+    blocks.forEach((block, i) => {
+      const rows: (Row | null)[] = JSON.parse(new TextDecoder().decode(data[i]));
+      rows.forEach((row, j) => this.#rows[block * blockSize + j] = row ?? undefined);
+    });
+  }
+
+  readMedia(row: number, count: number): Promise<Uint8Array> {
+    return Promise.resolve(new Uint8Array(this.#media.slice(row, row + count).buffer));
+  }
+
+  writeMedia(row: number, count: number, data: Uint8Array): void {
+    this.#media.set(new Float64Array(data.slice().buffer, 0, count), row);
   }
 
   destroy(): void {
@@ -190,6 +216,21 @@ export class FakeModel implements Model {
 }
 
 const OPENED = [CONTROL.imStart, ...encodeText("assistant\n")];
+
+/** A bias of 100 makes sure of an id, one of −100 rules it out. */
+function biased(id: number, { adjust }: Sampling): number {
+  const bias = new Map(adjust?.bias ?? []);
+  for (const [sure, value] of bias) if (value >= 100) return sure;
+  while ((bias.get(id) ?? 0) <= -100) id = (id + 1) % 256;
+  return id;
+}
+
+/** The drawn id is sure; the others follow it in the vocabulary. */
+function scoresOf(id: number, { logprobs }: Sampling): Partial<Sampled> {
+  if (logprobs === undefined) return {};
+  const top = Array.from({ length: logprobs }, (_, i) => ({ id: (id + i) % 256, logprob: 0 - i }));
+  return { logprob: 0, top };
+}
 
 /** FNV-1a over everything in the rows, as a byte that is printable. */
 function hashOf(rows: (Row | undefined)[], seed: number): number {

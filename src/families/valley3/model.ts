@@ -137,6 +137,22 @@ export class Valley3Model implements Model {
     return this.runner.logitsOf(normed);
   }
 
+  readBlocks(blocks: Uint32Array): Promise<Uint8Array[]> {
+    return this.runner.readBlocks(blocks);
+  }
+
+  writeBlocks(blocks: Uint32Array, data: readonly Uint8Array[]): void {
+    this.runner.writeBlocks(blocks, data);
+  }
+
+  readMedia(row: number, count: number): Promise<Uint8Array> {
+    return this.runner.readMedia(row, count);
+  }
+
+  writeMedia(row: number, count: number, data: Uint8Array): void {
+    this.runner.writeMedia(row, count, data);
+  }
+
   destroy(): void {
     this.runtime.destroy();
   }

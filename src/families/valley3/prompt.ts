@@ -108,6 +108,10 @@ export class Valley3Prompt implements PromptBuilder {
     return this.tokenizer.detokenizer(keepSpecial);
   }
 
+  tokenBytes(id: number): Uint8Array {
+    return this.tokenizer.tokenBytes(id);
+  }
+
   videoPlan(limits?: MediaLimits): VideoPlan {
     return videoPlan(this.#preprocessor, limits);
   }
