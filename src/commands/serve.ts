@@ -81,7 +81,7 @@ export async function serve(
     keys: keys?.keys ?? null,
     hosts: LOOPBACK.has(options.host) ? [...LOOPBACK_HOSTS, ...options.allowHosts] : null,
     openStatus: options.openStatus,
-    served: () => ({ id: name, card }),
+    served: () => ({ id: name, card, vocabulary: engine.info?.vocabSize ?? 0 }),
     closing: () => closing,
   });
   const http = { ...DEFAULT_HTTP, host: options.host, port: options.port };

@@ -5,13 +5,14 @@
  */
 
 import { setImmediate } from "node:timers";
-import type { Model, SequenceStep, StepHandle } from "../families/family.ts";
+import type { Model, Sampled, Sampling, SequenceStep, StepHandle } from "../families/family.ts";
 import {
   EngineError,
   type EngineStats,
   type FinishReason,
   type GenerateParams,
   type GenerationEvent,
+  type Score,
 } from "./generation.ts";
 import { DEFAULT_SCHEDULER_OPTIONS, type Plan, Scheduler, type SchedulerOptions } from "./scheduler.ts";
 import type { Sequence } from "./sequence.ts";
@@ -38,9 +39,14 @@ export interface EngineListener {
   lost(reason: string): void;
 }
 
+interface News {
+  ids: number[];
+  scores: Score[];
+}
+
 interface Group {
   plans: Plan[];
-  sampled: Promise<{ slot: number; id: number }[][]>;
+  sampled: Promise<Sampled[][]>;
   submitted: number;
 }
 
@@ -119,7 +125,9 @@ export class Engine {
     return true;
   }
 
-  #step({ sequence, start, count, fromSlot, samples, mediaRows }: Plan["entries"][number]): SequenceStep {
+  #step(
+    { sequence, start, count, fromSlot, samples, first, mediaRows }: Plan["entries"][number],
+  ): SequenceStep {
     const { blockSize, positionAxes } = this.#model.info;
     return {
       slot: sequence.slot,
@@ -129,11 +137,12 @@ export class Engine {
       mediaRows,
       blocks: Uint32Array.from(sequence.blocks.slice(0, Math.ceil((start + count) / blockSize))),
       sample: samples ? sequence.params.sampling : null,
+      ...(first && penalizes(sequence.params.sampling) ? { history: historyOf(sequence) } : {}),
     };
   }
 
   /** Takes in what the oldest group sampled. */
-  #process(group: Group, sampled: { slot: number; id: number }[][]): void {
+  #process(group: Group, sampled: Sampled[][]): void {
     this.#groups.shift();
     const now = performance.now();
     if (group.plans.every((plan) => !plan.prefill)) {
@@ -141,24 +150,30 @@ export class Engine {
       this.#stepMs += 0.3 * (Math.max(took, 0.05) - this.#stepMs);
     }
     this.#lastRead = now;
-    const news = new Map<Sequence, number[]>();
+    const news = new Map<Sequence, News>();
     group.plans.forEach((plan, step) => {
       const drawn = sampled[step][Symbol.iterator]();
       for (const entry of plan.entries) {
-        const id = entry.samples ? drawn.next().value?.id ?? null : null;
+        const sample: Sampled | null = entry.samples ? drawn.next().value ?? null : null;
+        const id = sample?.id ?? null;
         const { sequence } = entry;
         const stopped = id !== null && this.#stopsAt(sequence, id);
         this.#scheduler.finishEntry(entry, stopped ? null : id);
         if (id === null || !this.#sequences.has(sequence.id)) continue;
-        const ids = news.get(sequence) ?? [];
-        news.set(sequence, ids);
-        if (!stopped) ids.push(id);
+        const own = news.get(sequence) ?? { ids: [], scores: [] };
+        news.set(sequence, own);
+        if (!stopped) {
+          own.ids.push(id);
+          if (sample?.logprob !== undefined) {
+            own.scores.push({ logprob: sample.logprob, top: sample.top ?? [] });
+          }
+        }
         const full = sequence.ids.length - sequence.promptLength >= sequence.maxTokens;
-        if (stopped || full) this.#finish(sequence, ids, stopped ? "stop" : "length", stopped ? id : null);
+        if (stopped || full) this.#finish(sequence, own, stopped ? "stop" : "length", stopped ? id : null);
       }
     });
-    for (const [sequence, ids] of news) {
-      if (this.#sequences.has(sequence.id)) this.#tell(sequence, ids, null, null);
+    for (const [sequence, own] of news) {
+      if (this.#sequences.has(sequence.id)) this.#tell(sequence, own, null, null);
     }
   }
 
@@ -167,14 +182,21 @@ export class Engine {
       sequence.ids.length - sequence.promptLength >= sequence.params.minTokens;
   }
 
-  #finish(sequence: Sequence, ids: number[], reason: FinishReason, stopId: number | null): void {
+  #finish(sequence: Sequence, news: News, reason: FinishReason, stopId: number | null): void {
     this.#sequences.delete(sequence.id);
     this.#scheduler.end(sequence);
-    this.#tell(sequence, ids, reason, stopId);
+    this.#tell(sequence, news, reason, stopId);
   }
 
-  #tell(sequence: Sequence, ids: number[], finish: FinishReason | null, stopId: number | null): void {
-    this.#listener.event(sequence.id, { ids, cachedTokens: sequence.cachedTokens, finish, stopId });
+  #tell(sequence: Sequence, { ids, scores }: News, finish: FinishReason | null, stopId: number | null): void {
+    const { cachedTokens } = sequence;
+    this.#listener.event(sequence.id, {
+      ids,
+      ...(scores.length > 0 ? { scores } : {}),
+      cachedTokens,
+      finish,
+      stopId,
+    });
   }
 
   /** Fails what has waited too long. */
@@ -201,4 +223,17 @@ export class Engine {
     this.#groups.length = 0;
     this.#listener.lost(reason);
   }
+}
+
+/** The device must know what was said so far. */
+function penalizes({ adjust }: Sampling): boolean {
+  return adjust !== undefined &&
+    (adjust.repetitionPenalty !== 1 || adjust.frequencyPenalty !== 0 || adjust.presencePenalty !== 0);
+}
+
+function historyOf({ ids, promptLength }: Sequence): SequenceStep["history"] {
+  return {
+    prompt: Uint32Array.from(ids.slice(0, promptLength)),
+    answer: Uint32Array.from(ids.slice(promptLength)),
+  };
 }

@@ -41,9 +41,18 @@ export class EngineError extends Error {
   }
 }
 
+/** How likely an id was, where the request asked. */
+export interface Score {
+  logprob: number;
+  /** The likeliest ids, falling. */
+  top: { id: number; logprob: number }[];
+}
+
 /** News of one request. `ids`: newly sampled, the one that ended the answer left out. */
 export interface GenerationEvent {
   ids: number[];
+  /** One an id, where the request asked for log-probabilities. */
+  scores?: Score[];
   /** Prompt tokens that the prefix cache gave. */
   cachedTokens: number;
   finish: FinishReason | null;

@@ -37,6 +37,8 @@ export interface PlanEntry {
   /** The token to compute is the id drawn last in the slot. */
   fromSlot: boolean;
   samples: boolean;
+  /** The first id that is drawn in this slot. */
+  first: boolean;
   mediaRows: Int32Array | null;
 }
 
@@ -173,7 +175,8 @@ export class Scheduler {
     count = media.count;
     if (count === 0) return 0;
     const samples = count === sequence.remaining;
-    plan.entries.push({ sequence, start, count, fromSlot, samples, mediaRows: media.rows });
+    const first = samples && !sequence.idInSlot;
+    plan.entries.push({ sequence, start, count, fromSlot, samples, first, mediaRows: media.rows });
     if (!fromSlot) {
       plan.prefill = true;
       this.#counters.promptTokens += count;

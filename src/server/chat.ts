@@ -7,6 +7,7 @@ import { type AnswerHead, ChoiceChunks, chunk, completion, usageOf } from "./cha
 import { answerChat, nameIgnored } from "./conversation.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Answer } from "./generation.ts";
+import { chatScores, NO_SCORES, type ScoreWording } from "./logprobs.ts";
 import { data, DONE } from "./sse.ts";
 import { readWhole, streamAnswer, type Wording } from "./streaming.ts";
 
@@ -24,22 +25,31 @@ export async function chatCompletions(
     created: Math.floor(Date.now() / 1000),
     model: context.served().id,
   };
+  const { prompt: builder } = context;
+  const scoresOf = chat.wishes.sampling.logprobs === undefined
+    ? NO_SCORES
+    : chatScores((id) => builder.tokenBytes(id));
   const response = chat.stream
-    ? streamAnswer(answer, wordingOf(head, answer, chat.includeUsage), context, exchange)
-    : await whole(head, answer, exchange);
+    ? streamAnswer(answer, wordingOf(head, answer, chat.includeUsage, scoresOf), context, exchange)
+    : await whole(head, answer, exchange, scoresOf);
   nameIgnored(response, chat.ignored);
   return response;
 }
 
-async function whole(head: AnswerHead, answer: Answer, exchange: Exchange): Promise<Response> {
+async function whole(
+  head: AnswerHead,
+  answer: Answer,
+  exchange: Exchange,
+  scoresOf: ScoreWording,
+): Promise<Response> {
   const choices = await readWhole(answer, exchange);
   if (choices === null) return new Response(null, { status: 499 });
   const usage = usageOf(answer, choices.map(({ counts }) => counts));
-  return Response.json(completion(head, choices, usage));
+  return Response.json(completion(head, choices, usage, scoresOf));
 }
 
-function wordingOf(head: AnswerHead, answer: Answer, includeUsage: boolean): Wording {
-  const chunks = answer.choices.map((_, index) => new ChoiceChunks(head, index, includeUsage));
+function wordingOf(head: AnswerHead, answer: Answer, includeUsage: boolean, scoresOf: ScoreWording): Wording {
+  const chunks = answer.choices.map((_, index) => new ChoiceChunks(head, index, includeUsage, scoresOf));
   return {
     *start() {
       for (const choice of chunks) yield data(choice.first());

@@ -23,10 +23,12 @@ export interface ChatRequest {
 export interface Served {
   id: string;
   card: ModelCard;
+  /** Ids that the model knows. */
+  vocabulary: number;
 }
 
 /** Throws ApiError. */
-export function parseChatRequest(body: unknown, { id, card }: Served): ChatRequest {
+export function parseChatRequest(body: unknown, { id, card, vocabulary }: Served): ChatRequest {
   if (typeof body !== "object" || body === null || Array.isArray(body)) {
     throw invalid("The body must be a JSON object", null, "invalid_value");
   }
@@ -40,7 +42,7 @@ export function parseChatRequest(body: unknown, { id, card }: Served): ChatReque
     messages: wire.messages,
     stream: wire.stream ?? false,
     includeUsage: wire.stream_options?.include_usage ?? false,
-    wishes: { ...wishesOf(wire, card), maxTokens: maxTokensOf(wire) },
+    wishes: withLogprobs({ ...wishesOf(wire, card, vocabulary), maxTokens: maxTokensOf(wire) }, wire),
     prompt: {
       tools: toolChoice === "none" ? [] : tools,
       effort: effortOf(wire, card),
@@ -73,6 +75,14 @@ function maxTokensOf({ max_tokens, max_completion_tokens }: WireChat): number | 
     );
   }
   return max_completion_tokens ?? max_tokens ?? null;
+}
+
+function withLogprobs(wishes: GenerationWishes, { logprobs, top_logprobs }: WireChat): GenerationWishes {
+  if (!logprobs && top_logprobs) {
+    throw invalid("top_logprobs needs logprobs", "top_logprobs", "invalid_value");
+  }
+  if (!logprobs) return wishes;
+  return { ...wishes, sampling: { ...wishes.sampling, logprobs: top_logprobs ?? 0 } };
 }
 
 function toolsOf({ tools, tool_choice: choice }: WireChat) {

@@ -1,6 +1,7 @@
 /** The answer in OpenAI's words: one object, or chunks. */
 
-import type { Answer, ChoiceCounts, ChoiceNews, FinishReason } from "./generation.ts";
+import type { Answer, ChoiceCounts, ChoiceNews, FinishReason, TokenScore } from "./generation.ts";
+import type { ScoreWording } from "./logprobs.ts";
 import type { Delta } from "./stream_router.ts";
 
 /** What all chunks of an answer share. */
@@ -57,8 +58,10 @@ export class ChoiceMessage {
   finish: FinishReason | null = null;
   stopString: string | null = null;
   counts: ChoiceCounts = { completionTokens: 0, reasoningTokens: 0, cachedTokens: 0 };
+  readonly scores: TokenScore[] = [];
 
   add(news: ChoiceNews): void {
+    this.scores.push(...news.scores);
     if ("finish" in news) {
       this.finish = news.finish;
       this.stopString = news.stopString;
@@ -68,7 +71,7 @@ export class ChoiceMessage {
     else this.calls.push(wireCall(news.delta.call));
   }
 
-  toJSON(index: number) {
+  toJSON(index: number, scoresOf: ScoreWording) {
     return {
       index,
       message: {
@@ -78,19 +81,24 @@ export class ChoiceMessage {
         ...(this.reasoning === "" ? {} : { reasoning: this.reasoning, reasoning_content: this.reasoning }),
         ...(this.calls.length === 0 ? {} : { tool_calls: this.calls }),
       },
-      logprobs: null,
+      logprobs: scoresOf(this.scores),
       finish_reason: this.finish,
     };
   }
 }
 
-export function completion(head: AnswerHead, choices: readonly ChoiceMessage[], usage: Usage) {
+export function completion(
+  head: AnswerHead,
+  choices: readonly ChoiceMessage[],
+  usage: Usage,
+  scoresOf: ScoreWording,
+) {
   return {
     id: head.id,
     object: "chat.completion",
     created: head.created,
     model: head.model,
-    choices: choices.map((choice, index) => choice.toJSON(index)),
+    choices: choices.map((choice, index) => choice.toJSON(index, scoresOf)),
     usage,
   };
 }
@@ -99,14 +107,22 @@ export function completion(head: AnswerHead, choices: readonly ChoiceMessage[], 
 export class ChoiceChunks {
   #calls = 0;
 
-  constructor(readonly head: AnswerHead, readonly index: number, readonly withUsage: boolean) {}
+  constructor(
+    readonly head: AnswerHead,
+    readonly index: number,
+    readonly withUsage: boolean,
+    readonly scoresOf: ScoreWording,
+  ) {}
 
   first(): unknown {
-    return this.#chunk({ role: "assistant", content: "" }, null);
+    return this.#chunk({ role: "assistant", content: "" }, null, null);
   }
 
   of(news: ChoiceNews): unknown {
-    return "finish" in news ? this.#chunk({}, news.finish) : this.#chunk(this.#delta(news.delta), null);
+    const logprobs = news.scores.length === 0 ? null : this.scoresOf(news.scores);
+    return "finish" in news
+      ? this.#chunk({}, logprobs, news.finish)
+      : this.#chunk(this.#delta(news.delta), logprobs, null);
   }
 
   #delta(delta: Delta): Record<string, unknown> {
@@ -120,8 +136,8 @@ export class ChoiceChunks {
     }
   }
 
-  #chunk(delta: Record<string, unknown>, finish: FinishReason | null): unknown {
-    const choices = [{ index: this.index, delta, logprobs: null, finish_reason: finish }];
+  #chunk(delta: Record<string, unknown>, logprobs: unknown, finish: FinishReason | null): unknown {
+    const choices = [{ index: this.index, delta, logprobs, finish_reason: finish }];
     return chunk(this.head, choices, this.withUsage ? null : undefined);
   }
 }

@@ -1,6 +1,7 @@
 /** The body of /v1/chat/completions as clients write it. */
 
 import { z } from "zod";
+import { MAX_LOGPROBS } from "../families/family.ts";
 import { messageSchema } from "./content_schema.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { wishFields } from "./wishes.ts";
@@ -31,6 +32,8 @@ export const mediaOptionsSchema = z.strictObject({
 export const chatSchema = z.looseObject({
   ...wishFields,
   messages: z.array(messageSchema).min(1).max(DEFAULT_LIMITS.messages),
+  logprobs: z.boolean().nullish(),
+  top_logprobs: z.int().min(0).max(MAX_LOGPROBS).nullish(),
   max_completion_tokens: z.int().min(1).nullish(),
   tools: z.array(toolSchema).max(DEFAULT_LIMITS.tools).nullish(),
   tool_choice: z.union([

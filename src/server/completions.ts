@@ -1,7 +1,7 @@
 /** POST /v1/completions: text goes on as it stands, without a template. */
 
 import { z } from "zod";
-import type { Prompt } from "../families/family.ts";
+import { MAX_LOGPROBS, type Prompt } from "../families/family.ts";
 import type { AppContext } from "./app_context.ts";
 import { readJson } from "./body.ts";
 import { checkModel } from "./chat_request.ts";
@@ -11,6 +11,7 @@ import { invalid } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import { type Answer, startAnswer } from "./generation.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
+import { completionScores, NO_SCORES, type ScoreWording } from "./logprobs.ts";
 import { data, DONE } from "./sse.ts";
 import { readWhole, streamAnswer, type Wording } from "./streaming.ts";
 import { validated } from "./validation.ts";
@@ -29,7 +30,7 @@ export const completionSchema = z.looseObject({
     z.array(tokens).min(1).max(DEFAULT_LIMITS.choices),
   ]),
   suffix: z.null().optional(),
-  logprobs: z.null().optional(),
+  logprobs: z.int().min(0).max(MAX_LOGPROBS).nullish(),
 });
 
 interface Head {
@@ -46,10 +47,11 @@ export async function completions(
   const { signal } = request;
   const body = await readJson(request, context.limits);
   const wire = validated(completionSchema, body);
-  const { id: model, card } = context.served();
+  const { id: model, card, vocabulary } = context.served();
   checkModel(wire.model, model);
   const ignored = ignoredFields(wire, completionSchema.shape);
-  const wishes = wishesOf(wire, card);
+  const wishes = wishesOf(wire, card, vocabulary);
+  if (wire.logprobs != null) wishes.sampling.logprobs = wire.logprobs;
   const prompts = promptsOf(wire.prompt, context);
   if (prompts.length * wishes.choices > context.limits.choices) {
     throw invalid(`Prompts times n may be ${context.limits.choices} at most`, "n", "too_many_choices");
@@ -63,14 +65,17 @@ export async function completions(
     created: Math.floor(Date.now() / 1000),
     model,
   };
+  const { prompt: builder } = context;
+  // One a choice: it counts characters.
+  const scoresOf = () => wire.logprobs == null ? NO_SCORES : completionScores((id) => builder.tokenBytes(id));
   const response = wire.stream
     ? streamAnswer(
       answer,
-      wordingOf(head, answer, wire.stream_options?.include_usage ?? false),
+      wordingOf(head, answer, wire.stream_options?.include_usage ?? false, scoresOf),
       context,
       exchange,
     )
-    : await whole(head, answer, exchange);
+    : await whole(head, answer, exchange, scoresOf);
   nameIgnored(response, ignored);
   return response;
 }
@@ -78,12 +83,12 @@ export async function completions(
 /** One prompt or several, as text or as ids. */
 function promptsOf(
   given: z.infer<typeof completionSchema>["prompt"],
-  { prompt: builder, engine }: AppContext,
+  { prompt: builder, served }: AppContext,
 ): Prompt[] {
   const list = Array.isArray(given) && typeof given[0] !== "number"
     ? given as (string | number[])[]
     : [given as string | number[]];
-  const vocabulary = engine.info!.vocabSize;
+  const { vocabulary } = served();
   return list.map((one) => {
     const ids = typeof one === "string" ? builder.encode(one) : Uint32Array.from(one);
     if (ids.some((id) => id >= vocabulary)) {
@@ -118,17 +123,22 @@ function startAll(prompts: Prompt[], start: (prompt: Prompt) => Answer): Answer 
   };
 }
 
-async function whole(head: Head, answer: Answer, exchange: Exchange): Promise<Response> {
+async function whole(
+  head: Head,
+  answer: Answer,
+  exchange: Exchange,
+  scoresOf: () => ScoreWording,
+): Promise<Response> {
   const choices = await readWhole(answer, exchange);
   if (choices === null) return new Response(null, { status: 499 });
   const usage = usageOf(answer, choices.map(({ counts }) => counts));
   return Response.json({
     ...object(
       head,
-      choices.map(({ content, finish }, index) => ({
+      choices.map(({ content, finish, scores }, index) => ({
         index,
         text: content,
-        logprobs: null,
+        logprobs: scoresOf()(scores),
         finish_reason: finish,
       })),
     ),
@@ -136,13 +146,15 @@ async function whole(head: Head, answer: Answer, exchange: Exchange): Promise<Re
   });
 }
 
-function wordingOf(head: Head, answer: Answer, includeUsage: boolean): Wording {
+function wordingOf(head: Head, answer: Answer, includeUsage: boolean, scoresOf: () => ScoreWording): Wording {
+  const scores = answer.choices.map(scoresOf);
   return {
     start: () => [],
     *news(index, news) {
       const text = "delta" in news && news.delta.type === "content" ? news.delta.text : "";
       const finish_reason = "finish" in news ? news.finish : null;
-      yield data(object(head, [{ index, text, logprobs: null, finish_reason }]));
+      const logprobs = news.scores.length === 0 ? null : scores[index](news.scores);
+      yield data(object(head, [{ index, text, logprobs, finish_reason }]));
     },
     *end(choices) {
       if (includeUsage) {

@@ -1,6 +1,6 @@
 /** From a prompt to an answer: admission to the engine; its events → deltas, stop strings and counts. */
 
-import type { GenerateParams, GenerationEvent } from "../engine/generation.ts";
+import type { GenerateParams, GenerationEvent, Score } from "../engine/generation.ts";
 import type { ModelInfo, Prompt, PromptBuilder } from "../families/family.ts";
 import type { AppContext } from "./app_context.ts";
 import { unavailable } from "./errors.ts";
@@ -18,8 +18,13 @@ export interface ChoiceCounts {
 
 /** What a choice tells: deltas as they come, then its end. */
 export type ChoiceNews =
-  | { delta: Delta }
-  | { finish: FinishReason; stopString: string | null; counts: ChoiceCounts };
+  | { delta: Delta; scores: TokenScore[] }
+  | { finish: FinishReason; stopString: string | null; counts: ChoiceCounts; scores: TokenScore[] };
+
+/** A token and how likely it was, where the request asked. */
+export interface TokenScore extends Score {
+  id: number;
+}
 
 /** What is looked for in the text. */
 export interface Tags {
@@ -94,19 +99,22 @@ async function* readChoice(
   const router = new StreamRouter(options);
   const detokenizer = prompt.detokenizer();
   const counts: ChoiceCounts = { completionTokens: 0, reasoningTokens: 0, cachedTokens: 0 };
+  /** Of tokens whose text has not gone out. */
+  const scores: TokenScore[] = [];
   let finish: FinishReason | null = null;
   for await (const event of events) {
     if (event.finish === "abort") return;
     counts.cachedTokens = event.cachedTokens;
     if (event.ids.length > 0) exchange?.tokens(event.ids.length, counts.completionTokens === 0);
     const deltas: Delta[] = [];
-    for (const id of event.ids) {
+    for (const [index, id] of event.ids.entries()) {
+      if (event.scores !== undefined) scores.push({ id, ...event.scores[index] });
       counts.completionTokens++;
       deltas.push(...router.push(detokenizer.push(id)));
       if (router.reasoning) counts.reasoningTokens++;
       if (router.stopped !== null) break;
     }
-    for (const delta of joined(deltas)) yield { delta };
+    for (const delta of joined(deltas)) yield { delta, scores: scores.splice(0) };
     if (router.stopped !== null) finish = "stop";
     else if (event.finish !== null) {
       if (event.stopId !== null) counts.completionTokens++;
@@ -115,12 +123,15 @@ async function* readChoice(
     if (finish !== null) break;
   }
   if (finish === null) return;
-  for (const delta of joined([...router.push(detokenizer.end()), ...router.end()])) yield { delta };
+  for (const delta of joined([...router.push(detokenizer.end()), ...router.end()])) {
+    yield { delta, scores: scores.splice(0) };
+  }
   if (router.stopped !== null) finish = "stop"; // the held end completed a stop string
   yield {
     finish: finish === "stop" && router.calls > 0 ? "tool_calls" : finish,
     stopString: router.stopped,
     counts,
+    scores,
   };
 }
 

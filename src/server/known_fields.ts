@@ -23,11 +23,6 @@ export const KNOWN_FIELDS: Readonly<Record<string, Neutral>> = {
   request_id: anything,
   priority: anything,
   // OpenAI's.
-  logprobs: only(false),
-  top_logprobs: only(0),
-  logit_bias: emptyObject,
-  presence_penalty: only(0),
-  frequency_penalty: only(0),
   response_format: (value) => value === null || (value as { type?: unknown })?.type === "text",
   parallel_tool_calls: only(true),
   modalities: (value) =>
@@ -39,7 +34,6 @@ export const KNOWN_FIELDS: Readonly<Record<string, Neutral>> = {
   functions: emptyList,
   function_call: only("none", "auto"),
   // vLLM's and SGLang's, and what their routers add.
-  repetition_penalty: only(1),
   length_penalty: only(1),
   best_of: only(1),
   use_beam_search: only(false),

@@ -40,7 +40,7 @@ export const completionAnswer = z.object({
   choices: z.array(z.object({
     index: count,
     text: z.string(),
-    logprobs: z.null(),
+    logprobs: z.looseObject({ tokens: z.array(z.string()) }).nullable(),
     finish_reason: z.enum(["stop", "length"]),
   })),
   usage,
@@ -63,7 +63,8 @@ export const chatAnswer = z.object({
         function: z.object({ name: z.string(), arguments: z.string() }),
       })).optional(),
     }),
-    logprobs: z.null(),
+    logprobs: z.looseObject({ content: z.array(z.looseObject({ token: z.string(), logprob: z.number() })) })
+      .nullable(),
     finish_reason: z.enum(["stop", "length", "tool_calls"]),
   })),
   usage,

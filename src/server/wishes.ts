@@ -1,7 +1,7 @@
 /** What every route that generates lets its client ask for. */
 
 import { z } from "zod";
-import type { ModelCard, Sampling } from "../families/family.ts";
+import type { LogitAdjust, ModelCard, Sampling } from "../families/family.ts";
 import { invalid } from "./errors.ts";
 import { KNOWN_FIELDS } from "./known_fields.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
@@ -18,6 +18,8 @@ export interface GenerationWishes {
   cacheSalt: string;
 }
 
+/** Entries of `logit_bias`. */
+const BIASES = 300;
 const { stopStrings, stopChars, stopIds, choices } = DEFAULT_LIMITS;
 const stopString = z.string().min(1).max(stopChars);
 
@@ -37,13 +39,17 @@ export const wishFields = {
   stop: z.union([stopString, z.array(stopString).max(stopStrings)]).nullish(),
   stop_token_ids: z.array(z.int().min(0).max(2 ** 31)).max(stopIds).nullish(),
   ignore_eos: z.boolean().nullish(),
+  presence_penalty: z.number().min(-2).max(2).nullish(),
+  frequency_penalty: z.number().min(-2).max(2).nullish(),
+  repetition_penalty: z.number().min(0.01).max(10).nullish(),
+  logit_bias: z.record(z.string().regex(/^\d{1,7}$/), z.number().min(-100).max(100)).nullish(),
   cache_salt: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/).nullish(),
 };
 const wishSchema = z.looseObject(wishFields);
 export type WireWishes = z.infer<typeof wishSchema>;
 
 /** What the request leaves open is the checkpoint's generation_config, not OpenAI's temperature of 1. */
-export function wishesOf(wire: WireWishes, { sampling }: ModelCard): GenerationWishes {
+export function wishesOf(wire: WireWishes, { sampling }: ModelCard, vocabulary: number): GenerationWishes {
   const { seed } = wire;
   return {
     choices: wire.n ?? 1,
@@ -57,12 +63,33 @@ export function wishesOf(wire: WireWishes, { sampling }: ModelCard): GenerationW
       topP: Math.max(wire.top_p ?? sampling.topP, 1e-6),
       topK: Math.max(wire.top_k ?? sampling.topK, 0),
       minP: wire.min_p ?? sampling.minP,
+      ...adjustOf(wire, vocabulary),
       seed: seed == null
         ? crypto.getRandomValues(new Uint32Array(1))[0]
         : Number(BigInt.asUintN(32, BigInt(seed))),
     },
     cacheSalt: wire.cache_salt ?? "",
   };
+}
+
+function adjustOf(wire: WireWishes, vocabulary: number): { adjust?: LogitAdjust } {
+  const { presence_penalty, frequency_penalty, repetition_penalty, logit_bias } = wire;
+  const bias = Object.entries(logit_bias ?? {}).map(([id, value]) => [Number(id), value] as const);
+  if (bias.length > BIASES) {
+    throw invalid(`logit_bias may have ${BIASES} entries at most`, "logit_bias", "invalid_value");
+  }
+  if (bias.some(([id]) => id >= vocabulary)) {
+    throw invalid(`logit_bias: the vocabulary has ${vocabulary} ids`, "logit_bias", "invalid_value");
+  }
+  const adjust = {
+    repetitionPenalty: repetition_penalty ?? 1,
+    frequencyPenalty: frequency_penalty ?? 0,
+    presencePenalty: presence_penalty ?? 0,
+    bias,
+  };
+  const neutral = adjust.repetitionPenalty === 1 && adjust.frequencyPenalty === 0 &&
+    adjust.presencePenalty === 0;
+  return neutral && bias.length === 0 ? {} : { adjust };
 }
 
 /**

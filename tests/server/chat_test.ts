@@ -170,6 +170,34 @@ Deno.test({ name: "chat completions", sanitizeOps: false, sanitizeResources: fal
     assertEquals(none.choices[0].finish_reason, "stop");
   });
 
+  await t.step("log-probabilities, whole and streamed", async () => {
+    const body = { logprobs: true, top_logprobs: 2, messages: [user("echo: aé")] };
+    const { content } = (await ask(body)).choices[0].logprobs;
+    assertEquals(content.map((entry: Json) => [entry.bytes, entry.logprob, entry.top_logprobs.length]), [
+      [[0x61], 0, 2],
+      [[0xc3], 0, 2],
+      [[0xa9], 0, 2],
+    ]);
+    assertEquals([content[0].token, content[0].top_logprobs[1].token, content[0].top_logprobs[1].logprob], [
+      "a",
+      "b",
+      -1,
+    ]);
+    const { chunks } = await readStream(await server.chat({ ...body, stream: true }));
+    assertEquals(chunks.flatMap(({ choices }) => (choices[0] as Json).logprobs?.content ?? []), content);
+    assertEquals((await ask({ messages: [user("echo: a")] })).choices[0].logprobs, null);
+    const none = await ask({ logprobs: true, messages: [user("echo: a")] });
+    assertEquals(none.choices[0].logprobs.content[0].top_logprobs, []);
+  });
+
+  await t.step("logit_bias", async () => {
+    const banned = await ask({
+      logit_bias: { [String("a".charCodeAt(0))]: -100 },
+      messages: [user("echo: banana")],
+    });
+    assertEquals(banned.choices[0].message.content, "bbnbnb");
+  });
+
   await t.step("a known beginning is reported", async () => {
     const messages = [user("echo: " + "a long text ".repeat(20))];
     await ask({ messages });

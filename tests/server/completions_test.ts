@@ -52,6 +52,18 @@ Deno.test({ name: "completions", sanitizeOps: false, sanitizeResources: false },
     assertEquals(chunks.at(-1).usage.completion_tokens, 10);
   });
 
+  await t.step("log-probabilities", async () => {
+    const { json } = await ask({ prompt: ids, logprobs: 1, max_tokens: 3 });
+    assertEquals(json.choices[0].logprobs, {
+      tokens: [" ", "h", "i"],
+      token_logprobs: [0, 0, 0],
+      top_logprobs: [{ " ": -0 }, { h: -0 }, { i: -0 }].map((top) =>
+        Object.fromEntries(Object.keys(top).map((key) => [key, 0]))
+      ),
+      text_offset: [0, 1, 2],
+    });
+  });
+
   await t.step("bad input", async () => {
     for (
       const [body, param] of [

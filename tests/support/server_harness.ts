@@ -62,7 +62,11 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     keys: options.keys ?? null,
     hosts: options.hosts ?? null,
     openStatus: false,
-    served: () => ({ id: "valley3-demo", card: { ...FAKE_CARD, ...options.card } }),
+    served: () => ({
+      id: "valley3-demo",
+      card: { ...FAKE_CARD, ...options.card },
+      vocabulary: engine.info?.vocabSize ?? 0,
+    }),
     closing: () => closing,
   });
   const http = { ...DEFAULT_HTTP, port: 0, ...options.http };

@@ -94,6 +94,10 @@ export class FakePrompt implements PromptBuilder {
     return decodeIds(Array.from(ids), keepSpecial);
   }
 
+  tokenBytes(id: number): Uint8Array {
+    return bytesOf(id, true);
+  }
+
   detokenizer(keepSpecial = false): { push(id: number): string; end(): string } {
     const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
     return {
