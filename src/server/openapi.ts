@@ -37,7 +37,7 @@ function operation({ path, access, doc }: Route, secured: boolean): Json {
       ? {}
       : { schema: jsonSchema(doc.answer, "output") },
   };
-  if (doc.streams) content["text/event-stream"] = { schema: { type: "string" } };
+  if (doc.streams) content["text/event-stream"] = {};
   const error = doc.error === undefined
     ? { $ref: "#/components/schemas/Error" }
     : jsonSchema(doc.error, "output");
