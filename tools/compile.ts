@@ -5,12 +5,25 @@
  */
 
 import { parseArgs } from "node:util";
-import { resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { VARIABLES } from "./setup/permissions.ts";
 
 const PROJECT = resolve(import.meta.dirname ?? ".", "..");
-/** Started by `new URL(…)`, so not seen as imports. */
-export const WORKERS = ["src/worker.ts", "src/prompt/media_worker.ts"];
+/** Worker entries: started by `new URL("./x.ts", import.meta.url)`, so Deno does not see them as imports. */
+export function workers(folder = "src"): string[] {
+  const found: string[] = [];
+  for (const entry of Deno.readDirSync(join(PROJECT, folder))) {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory) found.push(...workers(path));
+    else if (path.endsWith(".ts")) {
+      const text = Deno.readTextFileSync(join(PROJECT, path));
+      for (const [, file] of text.matchAll(/new URL\(\s*"(\.[^"]+\.ts)",\s*import\.meta\.url/g)) {
+        found.push(relative(PROJECT, resolve(PROJECT, dirname(path), file)));
+      }
+    }
+  }
+  return [...new Set(found)].sort();
+}
 
 /** Arguments of `deno compile`. A binary's permissions are fixed when it is built: paths cannot be known then. */
 export function compileArgs(output: string): string[] {
@@ -26,7 +39,7 @@ export function compileArgs(output: string): string[] {
     `--allow-env=${VARIABLES.join(",")}`,
     "--ignore-env",
     "--allow-run=ffmpeg,ffprobe",
-    ...WORKERS.flatMap((file) => ["--include", file]),
+    ...workers().flatMap((file) => ["--include", file]),
     "--output",
     output,
     "main.ts",

@@ -2,7 +2,7 @@
 
 import { ok, strictEqual as equal } from "node:assert";
 import { resolve } from "node:path";
-import { WORKERS } from "../../tools/compile.ts";
+import { workers } from "../../tools/compile.ts";
 
 const PROJECT = resolve(import.meta.dirname ?? ".", "../..");
 
@@ -27,7 +27,8 @@ Deno.test("compile assembles: program, workers, kernels and wasm are embedded, w
     const binary = await Deno.readFile(`${folder}/valley`);
     const has = (text: string) =>
       new TextDecoder("latin1").decode(binary.subarray(-20_000_000)).includes(text);
-    for (const worker of WORKERS) ok(has(worker.split("/").at(-1)!), `${worker} is not embedded`);
+    ok(workers().includes("src/worker.ts") && workers().includes("src/prompt/media_worker.ts"));
+    for (const worker of workers()) ok(has(worker.split("/").at(-1)!), `${worker} is not embedded`);
     ok(!/model\.safetensors|weights\/|tests\//.test(list), list);
   } finally {
     await Deno.remove(folder, { recursive: true });
