@@ -7,6 +7,7 @@ import attentionDecodeWgsl from "../../wgsl/attention_decode.wgsl" with { type: 
 import attentionMergeWgsl from "../../wgsl/attention_merge.wgsl" with { type: "text" };
 import attentionPagedWgsl from "../../wgsl/attention_paged.wgsl" with { type: "text" };
 import attentionTextureWgsl from "../../wgsl/attention_texture.wgsl" with { type: "text" };
+import attentionTiledWgsl from "../../wgsl/attention_tiled.wgsl" with { type: "text" };
 import convPatchesWgsl from "../../wgsl/conv_patches.wgsl" with { type: "text" };
 import countDrawnWgsl from "../../wgsl/count_drawn.wgsl" with { type: "text" };
 import embedWgsl from "../../wgsl/embed.wgsl" with { type: "text" };
@@ -175,6 +176,29 @@ export const attentionTexture = kernel("attention_texture", attentionTextureWgsl
   },
   shape: attentionShape,
   grid: (s) => [Math.min(s.rows, ROWS), s.heads, Math.ceil(s.rows / ROWS)],
+});
+
+export const attentionTiled = kernel("attention_tiled", attentionTiledWgsl, {
+  buffers: {
+    q: "read",
+    k_cache: "read",
+    v_cache: "read",
+    place: "read",
+    tables: "read",
+    tiles: "read",
+    out: "write",
+  },
+  shape: {
+    tiles: "u32",
+    heads: "u32",
+    kv_heads: "u32",
+    dim: "u32",
+    q_stride: "u32",
+    out_stride: "u32",
+    block: "u32",
+    scale: "f32",
+  },
+  grid: (s) => [Math.min(s.tiles, ROWS), s.heads, Math.ceil(s.tiles / ROWS)],
 });
 
 export const attentionDecode = kernel("attention_decode", attentionDecodeWgsl, {

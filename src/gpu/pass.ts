@@ -33,13 +33,15 @@ export interface Profile {
   matvec: "rows" | "split";
   /** With buffers, many rows: tiles in registers, or in workgroup memory. */
   matmul: "rows" | "tiled";
+  /** With buffers, many rows: each row for itself, or keys and values in workgroup memory for 16 of them. */
+  attention: "rows" | "tiled";
 }
 
 /** The combinations that are tested; measurement picks among their parts. */
 export const PROFILES = {
-  threads: { memory: "buffer", matvec: "rows", matmul: "rows" },
-  workgroups: { memory: "buffer", matvec: "split", matmul: "tiled" },
-  textures: { memory: "texture", matvec: "rows", matmul: "rows" },
+  threads: { memory: "buffer", matvec: "rows", matmul: "rows", attention: "rows" },
+  workgroups: { memory: "buffer", matvec: "split", matmul: "tiled", attention: "tiled" },
+  textures: { memory: "texture", matvec: "rows", matmul: "rows", attention: "rows" },
 } as const satisfies Record<string, Profile>;
 
 export type ProfileName = keyof typeof PROFILES;

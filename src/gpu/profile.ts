@@ -76,5 +76,6 @@ export async function measureProfile(runtime: Runtime): Promise<Profile> {
     memory: textures ? "texture" : "buffer",
     matvec: vec.split < vec.rows ? "split" : "rows",
     matmul: mat.tiled < mat.rows ? "tiled" : "rows",
+    attention: mat.tiled < mat.rows ? "tiled" : "rows", // the same question: is workgroup memory worth its barriers?
   };
 }

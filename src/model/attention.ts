@@ -7,6 +7,7 @@ import {
   attentionMerge,
   attentionPaged,
   attentionTexture,
+  attentionTiled,
   qkvRope,
   qkvRopeTexture,
 } from "../gpu/kernels.ts";
@@ -82,6 +83,8 @@ export interface AttentionInput {
   /** Blocks of `block` places. */
   tables: Tensor;
   block: number;
+  /** [n, 2]: first row and rows of runs of at most 16 rows that share a table and see ever more keys. */
+  tiles?: Tensor;
   /** Every row is the newest token of a sequence of its own, of at most this many keys; 0: it is not so. */
   decodeKeys?: number;
   /** Holds the parts of a split context. */
@@ -97,6 +100,12 @@ export function attend(pass: Pass, a: AttentionInput, kv: KeyValues, out: Tensor
     decode(pass, a, kv, a.decodeKeys, a.work, out);
     return;
   }
+  const { profile } = pass.runtime;
+  if (kv.kind === "buffer" && profile.attention === "tiled" && a.tiles && fitsTiles(pass, a, out)) {
+    turnAndStore(pass, a, kv, out);
+    attendTiles(pass, a, a.tiles, kv, out);
+    return;
+  }
   const slices = [...rowSlices(pass.runtime.gpu, a.qkv.rows, a.qkv.stride, out.stride)];
   const views = slices.map(([first, count]) => ({
     input: {
@@ -109,6 +118,45 @@ export function attend(pass: Pass, a: AttentionInput, kv: KeyValues, out: Tensor
   }));
   for (const v of views) turnAndStore(pass, v.input, kv, v.out);
   for (const v of views) attendRows(pass, v.input, kv, v.out);
+}
+
+/** Rows of one tile. */
+export const TILE_ROWS = 16;
+
+/** Tiles refer to rows of the whole, so the whole must be bound at once. */
+const fitsTiles = (pass: Pass, { qkv, dim }: AttentionInput, out: Tensor): boolean =>
+  dim <= 128 && dim % 4 === 0 &&
+  [...rowSlices(pass.runtime.gpu, qkv.rows, qkv.stride, out.stride)].length === 1;
+
+function attendTiles(
+  pass: Pass,
+  a: AttentionInput,
+  tiles: Tensor,
+  kv: KeyValues & { kind: "buffer" },
+  out: Tensor,
+): void {
+  const { qkv, heads, kvHeads, dim, place, tables, block } = a;
+  pass.run(attentionTiled, { q: qkv, k_cache: kv.k, v_cache: kv.v, place, tables, tiles, out }, {
+    tiles: tiles.rows,
+    heads,
+    kv_heads: kvHeads,
+    dim,
+    q_stride: qkv.stride,
+    out_stride: out.stride,
+    block,
+    scale: 1 / Math.sqrt(dim),
+  }, { HALF: kv.precision === "f16" ? 1 : 0 });
+}
+
+/** Runs of neighbouring rows cut into tiles: [n, 2] words, from the number of rows of each run. */
+export function tilesOf(runs: number[]): Uint32Array<ArrayBuffer> {
+  const out: number[] = [];
+  let row = 0;
+  for (const run of runs) {
+    for (let at = 0; at < run; at += TILE_ROWS) out.push(row + at, Math.min(TILE_ROWS, run - at));
+    row += run;
+  }
+  return Uint32Array.from(out);
 }
 
 const DECODE_WG = 64;

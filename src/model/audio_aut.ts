@@ -170,7 +170,7 @@ export class AudioEncoder {
     linear(pass, this.proj2, x, encoded);
     pass.tap("audio.encoder_out", encoded);
     this.#connect(pass, encoded, out);
-    return [input, index, step, segments.place, segments.tables];
+    return [input, index, step, segments.place, segments.tables, segments.tiles];
   }
 
   /** Three 3×3 convolutions of stride 2 as matmuls over [chunk, time, frequency, channel], then conv_out. */

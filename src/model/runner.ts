@@ -6,7 +6,7 @@ import type { Sampled, SequenceStep, StepHandle } from "../families/family.ts";
 import { GpuError } from "../gpu/device.ts";
 import { readTensors, type Runtime, type Tap } from "../gpu/pass.ts";
 import { pad, type Tensor, type Workspace } from "../gpu/tensor.ts";
-import type { KvPrecision } from "./attention.ts";
+import { type KvPrecision, tilesOf } from "./attention.ts";
 import { blockRanges, createKvCache, type KvCache } from "./kv_cache.ts";
 import { fillAngles, type RopeSpec } from "./rope.ts";
 import { type DeviceRange, readRanges, writeRanges } from "./transfer.ts";
@@ -137,11 +137,14 @@ export class TextRunner {
     const angles = parts.add(rows * half * 2);
     const place = parts.add(rows * 4);
     const tables = parts.add(2 ** Math.ceil(Math.log2(Math.max(64, tableSize))));
+    const tileWords = tilesOf(counts);
+    const tiles = parts.add(tileWords.length);
     const deepstack = parts.add(hasMedia ? rows : 0);
     const wanted = parts.add(sampled);
     const words = new Uint32Array(parts.size / 4);
     const floats = new Float32Array(words.buffer);
 
+    words.set(tileWords, tiles.at);
     let row = 0;
     let table = 0;
     let draw = 0;
@@ -180,6 +183,13 @@ export class TextRunner {
       angles: view(angles),
       place: view(place),
       tables: view(tables),
+      tiles: {
+        ...view(tiles),
+        rows: tileWords.length / 2,
+        cols: 2,
+        stride: 2,
+        bytes: Math.max(16, tileWords.byteLength),
+      },
       decodeKeys: counts.every((c) => c === 1) ? Math.max(...batch.map((s) => s.start + 1)) : 0,
       deepstack: hasMedia ? view(deepstack) : null,
       wanted: sampled ? view(wanted) : null,

@@ -53,6 +53,8 @@ export interface RowData {
   angles: Tensor; // [rows, head_dim / 2, 2]
   place: Tensor; // [rows, 4]: first table entry, keys visible, own cache place, 0
   tables: Tensor;
+  /** Rows of each sequence in tiles (attention.ts). */
+  tiles: Tensor;
   /** Every row is one sequence's newest token: the largest number of keys, else 0. */
   decodeKeys: number;
   /** Media-store row of each visual token or 0xffffffff; null: no deepstack in this step. */
@@ -241,9 +243,9 @@ export class TextTrunk {
     out: Tensor,
   ): void {
     const { heads, kvHeads, headDim, eps } = this.config;
-    const { angles, place, tables, decodeKeys } = data;
+    const { angles, place, tables, tiles, decodeKeys } = data;
     const norms = layer.qkNorm && { ...layer.qkNorm, eps };
-    const rows = { angles, place, tables, block: cache.blockSize, decodeKeys, work: this.work };
+    const rows = { angles, place, tables, tiles, block: cache.blockSize, decodeKeys, work: this.work };
     attend(pass, { qkv, heads, kvHeads, dim: headDim, norms, ...rows }, cache.layers[i], out);
   }
 

@@ -167,7 +167,7 @@ export class VisionTower {
       if (k >= 0) this.#merge(pass, this.taps[k], x, y, out.deepstack[k], `vision.deepstack.${k}`);
     });
     this.#merge(pass, this.merger, x, y, out.merged, "vision.merged");
-    return [input, corner, mix4, angles, segments.place, segments.tables];
+    return [input, corner, mix4, angles, segments.place, segments.tables, segments.tiles];
   }
 
   /** Joins 2×2 patches, which lie in four consecutive rows: [rows, hidden] → [rows/4, outHidden]. */

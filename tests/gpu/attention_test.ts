@@ -2,8 +2,8 @@
 import { assert, assertEquals } from "../support/assert.ts";
 import { PROFILES, type Runtime } from "../../src/gpu/pass.ts";
 import { toHalf } from "../../src/gpu/safetensors.ts";
-import { Workspace } from "../../src/gpu/tensor.ts";
-import { attend, createKeyValues, type KvPrecision } from "../../src/model/attention.ts";
+import { type Tensor, Workspace } from "../../src/gpu/tensor.ts";
+import { attend, createKeyValues, type KvPrecision, tilesOf } from "../../src/model/attention.ts";
 import { fillAngles, interleavedMrope } from "../../src/model/rope.ts";
 import { segmentsOf } from "../../src/model/segments.ts";
 import { patchPlaces, rotaryAngles2d } from "../../src/model/vision_positions.ts";
@@ -14,12 +14,23 @@ const BLOCK = 4;
 
 /** The same test with keys and values in storage buffers and in textures. */
 function bothPlaces(name: string, run: (runtime: Runtime) => Promise<void>): void {
-  for (const profile of ["threads", "textures"] as const) {
+  for (const profile of ["threads", "workgroups", "textures"] as const) {
     gpuTest(`${name} (${profile})`, (runtime) => {
       runtime.profile = PROFILES[profile];
       return run(runtime);
     });
   }
+}
+
+function tilesTensor(runtime: Runtime, runs: number[]): Tensor {
+  const data = tilesOf(runs);
+  return {
+    ...words(runtime, data),
+    rows: data.length / 2,
+    cols: 2,
+    stride: 2,
+    bytes: Math.max(16, data.byteLength),
+  };
 }
 
 function headNorms(runtime: Runtime, q: Float32Array, k: Float32Array) {
@@ -64,6 +75,7 @@ async function pagedCase(
       place: words(runtime, place),
       tables: words(runtime, tables),
       block: BLOCK,
+      tiles: tilesTensor(runtime, [length]),
     },
     kv,
     out,
