@@ -20,6 +20,8 @@ export interface ServeOptions {
   /** File of keys; null: none are asked for. */
   apiKeys: string | null;
   insecure: boolean;
+  /** Folder for what outlives the process (saved caches); null: nothing does. */
+  state: string | null;
   /** Further host names that a server on loopback answers to. */
   allowHosts: string[];
   /** Models, metrics and loads need no key. */
@@ -41,6 +43,7 @@ const FLAGS = {
   engine: { type: "string" },
   "api-keys": { type: "string" },
   insecure: { type: "boolean" },
+  state: { type: "string" },
   "allow-host": { type: "string" },
   "open-status": { type: "boolean" },
   "drain-grace": { type: "string" },
@@ -86,6 +89,7 @@ export function serveOptions(args: string[], env: Env, defaultModel: string): Se
     engine,
     apiKeys: text("api-keys"),
     insecure: truth("insecure"),
+    state: text("state"),
     allowHosts: (text("allow-host") ?? "").toLowerCase().split(",").filter((host) => host !== ""),
     openStatus: truth("open-status"),
     drainGrace: number("drain-grace", 5, 3600),

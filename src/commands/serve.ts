@@ -1,5 +1,6 @@
 /** `serve`: loads a model and answers over HTTP until a signal ends it. */
 
+import { createHash } from "node:crypto";
 import { DEFAULT_ENGINE_OPTIONS } from "../engine/engine.ts";
 import { EngineClient } from "../engine/client.ts";
 import { FAKE_CARD, FakePrompt } from "../engine/fake/prompt.ts";
@@ -11,7 +12,7 @@ import { createApp } from "../server/app.ts";
 import { EngineWatch } from "../server/engine_watch.ts";
 import { DEFAULT_HTTP, listen } from "../server/http_server.ts";
 import { DEFAULT_LIMITS } from "../server/limits.ts";
-import { jsonLog } from "../server/log.ts";
+import { jsonLog, type Log } from "../server/log.ts";
 import { Metrics } from "../server/metrics.ts";
 import { watchKeys } from "./key_file.ts";
 import { type ServeOptions, UsageError } from "./options.ts";
@@ -65,6 +66,9 @@ export async function serve(
         prefixCache: options.prefixCache,
       },
       model: options.engineOptions,
+      saved: options.state === null
+        ? null
+        : { path: `${options.state}/cache.valleykv`, fingerprint: fingerprintOf(options) },
     },
     (message) => log.warn("engine", { message }),
   );
@@ -93,6 +97,8 @@ export async function serve(
   try {
     await Promise.race([engine.ready, signals.first, failure.promise]);
     if (engine.state === "ready") {
+      const { blocks, media: kept } = engine.restored;
+      if (blocks + kept > 0) log.info("restored", { blocks, media: kept });
       const seconds = ((performance.now() - started) / 1000).toFixed(1);
       const host = options.host.includes(":") ? `[${options.host}]` : options.host;
       print(`${name} ready on http://${host}:${server.port} (${engine.info!.device}, ${seconds} s)`);
@@ -107,6 +113,7 @@ export async function serve(
     return signal === "failure" ? 70 : 0;
   } finally {
     globalThis.removeEventListener("unhandledrejection", onRejection);
+    if (engine.state === "ready") await saveCaches(engine, log);
     engine.close(); // what still runs ends in-band
     await Promise.race([server.close(), sleep(0.5)]);
     server.destroy();
@@ -131,6 +138,29 @@ async function promptSide(
       sampling: { temperature: greedy ? 0 : 1, topP: 1, topK: 0, minP: 0 },
     },
   };
+}
+
+const SAVE_MS = 10_000;
+
+/** What still runs goes on meanwhile. */
+async function saveCaches(engine: EngineClient, log: Log): Promise<void> {
+  const saved = await engine.save(SAVE_MS);
+  if (saved?.problem) log.warn("not saved", { problem: saved.problem });
+  else if (saved !== null) log.info("saved", { blocks: saved.counts.blocks, media: saved.counts.media });
+}
+
+/** Changes with the weights and with how they are loaded. */
+function fingerprintOf({ engine, model, engineOptions }: ServeOptions): string {
+  const hash = createHash("sha256").update(JSON.stringify([engine, engineOptions]));
+  if (engine === "fake") return hash.digest("hex");
+  for (const { name } of [...Deno.readDirSync(model)].sort((a, b) => a.name < b.name ? -1 : 1)) {
+    const { size, mtime, isFile } = Deno.statSync(`${model}/${name}`);
+    if (!isFile) continue;
+    hash.update(`${name}:${size};`);
+    if (name.endsWith(".json")) hash.update(Deno.readFileSync(`${model}/${name}`));
+    else hash.update(String(mtime?.getTime() ?? 0));
+  }
+  return hash.digest("hex");
 }
 
 /** SIGTERM and SIGINT, heard from now on. */

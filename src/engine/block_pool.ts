@@ -23,6 +23,11 @@ export class BlockPool {
     return this.#empty.length + this.#cached.size;
   }
 
+  /** Those of them that hold nothing. */
+  get empty(): number {
+    return this.#empty.length;
+  }
+
   get cached(): number {
     return this.#cached.size;
   }

@@ -6,6 +6,7 @@
 import type { ModelInfo, Prompt } from "../families/family.ts";
 import { admissible } from "./admission.ts";
 import { EngineError, type EngineStats, type GenerateParams, type GenerationEvent } from "./generation.ts";
+import type { SavedCounts } from "./saved_cache.ts";
 import type { FromWorker, LoadRequest, ToWorker } from "./protocol.ts";
 
 export type EngineState = "loading" | "ready" | "failed" | "closed";
@@ -25,11 +26,14 @@ export class EngineClient {
   state: EngineState = "loading";
   /** Of the loaded model; null before. */
   info: ModelInfo | null = null;
+  /** What the caches hold from before the start. */
+  restored: SavedCounts = { blocks: 0, media: 0 };
   readonly #url: URL;
   readonly #request: LoadRequest;
   readonly #log: (message: string) => void;
   readonly #open = new Map<number, Open>();
   readonly #stats = new Map<number, (stats: EngineStats | null) => void>();
+  readonly #saves = new Map<number, (result: { counts: SavedCounts; problem: string | null }) => void>();
   #worker: Worker | null = null;
   #nextId = 1;
   #losses = 0;
@@ -127,6 +131,22 @@ export class EngineClient {
     });
   }
 
+  /** Writes the caches to where the load request says; what was saved, or null if it was not within `timeoutMs`. */
+  save(timeoutMs: number): Promise<{ counts: SavedCounts; problem: string | null } | null> {
+    if (this.state !== "ready" || this.#request.saved === null) return Promise.resolve(null);
+    const id = this.#nextId++;
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => done(null), timeoutMs);
+      const done = (result: { counts: SavedCounts; problem: string | null } | null) => {
+        clearTimeout(timer);
+        this.#saves.delete(id);
+        resolve(result);
+      };
+      this.#saves.set(id, done);
+      this.#post({ type: "save", id });
+    });
+  }
+
   /** Ends the Worker; requests still open fail. */
   close(): void {
     this.state = "closed";
@@ -155,6 +175,7 @@ export class EngineClient {
     switch (message.type) {
       case "ready":
         this.info = message.info;
+        this.restored = message.restored;
         this.state = "ready";
         this.#started.resolve();
         return;
@@ -173,6 +194,9 @@ export class EngineClient {
         return;
       case "stats":
         this.#stats.get(message.id)?.(message.stats);
+        return;
+      case "saved":
+        this.#saves.get(message.id)?.(message);
         return;
       case "lost":
         this.#lose(message.reason);

@@ -15,6 +15,7 @@ import {
   type Score,
 } from "./generation.ts";
 import { DEFAULT_SCHEDULER_OPTIONS, type Plan, Scheduler, type SchedulerOptions } from "./scheduler.ts";
+import { restoreCache, saveCache, type SavedCounts } from "./saved_cache.ts";
 import type { Sequence } from "./sequence.ts";
 import type { Prompt } from "../families/family.ts";
 
@@ -90,6 +91,16 @@ export class Engine {
 
   stats(): EngineStats {
     return this.#scheduler.stats();
+  }
+
+  /** Writes the caches to a file. Rejects with what the file system or the device says. */
+  saveCache(path: string, fingerprint: string): Promise<SavedCounts> {
+    return saveCache(this.#model, this.#scheduler.memory, path, fingerprint);
+  }
+
+  /** Fills the caches from a file that fits; to be called before the first request. */
+  restoreCache(path: string, fingerprint: string): SavedCounts {
+    return restoreCache(this.#model, this.#scheduler.memory, path, fingerprint);
   }
 
   async #run(): Promise<void> {

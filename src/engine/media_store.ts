@@ -50,6 +50,22 @@ export class MediaStore {
     return { row, fresh: true };
   }
 
+  /** Media that are held, those used longest ago first. */
+  held(): { key: string; row: number; tokens: number }[] {
+    return [...this.#entries.values()];
+  }
+
+  rowOf(key: string): number | null {
+    return this.#entries.get(key)?.row ?? null;
+  }
+
+  /** Rows for a medium that was encoded before; null: there are none free. */
+  insert(key: string, tokens: number): number | null {
+    const row = this.#entries.has(key) ? null : this.#gap(tokens);
+    if (row !== null) this.#entries.set(key, { key, row, tokens, pinned: false });
+    return row;
+  }
+
   /** The step that used them is submitted. */
   unpinAll(): void {
     for (const entry of this.#entries.values()) entry.pinned = false;

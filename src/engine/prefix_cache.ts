@@ -75,6 +75,38 @@ export class PrefixCache {
     }
   }
 
+  /** Adds a block that was computed before a restart. */
+  insert(parent: CacheEntry | null, content: Content, salt: string, block: number): CacheEntry {
+    const entry: CacheEntry = { ...content, key: this.#key(parent, content, salt), parent, salt, block };
+    this.#byKey.set(entry.key, entry);
+    this.#byBlock.set(block, entry);
+    return entry;
+  }
+
+  holds(entry: CacheEntry): boolean {
+    return this.#byKey.get(entry.key) === entry;
+  }
+
+  /** All entries whose beginnings are held too, each after its parent. */
+  parentsFirst(): CacheEntry[] {
+    const out: CacheEntry[] = [];
+    const depths = new Map<string, number>();
+    const depthOf = (entry: CacheEntry): number => {
+      const known = depths.get(entry.key);
+      if (known !== undefined) return known;
+      const { parent } = entry;
+      const above = parent === null
+        ? 0
+        : this.#byKey.has(parent.key)
+        ? depthOf(this.#byKey.get(parent.key)!)
+        : Infinity;
+      depths.set(entry.key, above + 1);
+      return above + 1;
+    };
+    for (const entry of this.#byKey.values()) if (depthOf(entry) < Infinity) out.push(entry);
+    return out.sort((a, b) => depthOf(a) - depthOf(b));
+  }
+
   /** The block's content is about to be overwritten. */
   evict(block: number): void {
     const entry = this.#byBlock.get(block);

@@ -2,6 +2,7 @@
 
 import type { ModelInfo, Prompt } from "../families/family.ts";
 import type { EngineOptions } from "./engine.ts";
+import type { SavedCounts } from "./saved_cache.ts";
 import type { EngineErrorCode, EngineStats, GenerateParams, GenerationEvent } from "./generation.ts";
 
 /** What the worker is to load; `load` of the worker's host understands it. */
@@ -10,6 +11,8 @@ export interface LoadRequest {
   /** Folder of a model; "" for the fake. */
   folder: string;
   options: EngineOptions;
+  /** Where the caches are kept over a restart, and what they must fit; null: nowhere. */
+  saved: { path: string; fingerprint: string } | null;
   /** The family's own load options (dtype, device limits …), and the fake's timing. */
   model: Record<string, unknown>;
 }
@@ -18,12 +21,15 @@ export type ToWorker =
   | { type: "load"; request: LoadRequest }
   | { type: "generate"; id: number; prompt: Prompt; params: GenerateParams }
   | { type: "abort"; id: number }
-  | { type: "stats"; id: number };
+  | { type: "stats"; id: number }
+  | { type: "save"; id: number };
 
 export type FromWorker =
-  | { type: "ready"; info: ModelInfo }
+  | { type: "ready"; info: ModelInfo; restored: SavedCounts }
   | { type: "load-failed"; message: string }
   | { type: "event"; id: number; event: GenerationEvent }
   | { type: "failed"; id: number; message: string; code: EngineErrorCode }
   | { type: "stats"; id: number; stats: EngineStats }
+  /** `problem`: why nothing was saved. */
+  | { type: "saved"; id: number; counts: SavedCounts; problem: string | null }
   | { type: "lost"; reason: string };

@@ -11,9 +11,12 @@ export interface Port {
   onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
 }
 
+const NOTHING = { blocks: 0, media: 0 };
+
 /** Serves an engine over `port`. `load` makes the model that the main thread asks for. */
 export function serveEngine(port: Port, load: (request: LoadRequest) => Promise<Model>): void {
   let engine: Engine | null = null;
+  let saved: LoadRequest["saved"] = null;
 
   const start = async (request: LoadRequest): Promise<void> => {
     try {
@@ -23,12 +26,26 @@ export function serveEngine(port: Port, load: (request: LoadRequest) => Promise<
         failed: (id, { message, code }) => port.postMessage({ type: "failed", id, message, code }),
         lost: (reason) => port.postMessage({ type: "lost", reason }),
       }, request.options);
-      port.postMessage({ type: "ready", info: model.info });
+      saved = request.saved;
+      const restored = saved === null ? NOTHING : engine.restoreCache(saved.path, saved.fingerprint);
+      port.postMessage({ type: "ready", info: model.info, restored });
     } catch (error) {
       port.postMessage({
         type: "load-failed",
         message: error instanceof Error ? error.message : String(error),
       });
+    }
+  };
+
+  const save = async (id: number): Promise<void> => {
+    try {
+      const counts = engine === null || saved === null
+        ? NOTHING
+        : await engine.saveCache(saved.path, saved.fingerprint);
+      port.postMessage({ type: "saved", id, counts, problem: null });
+    } catch (error) {
+      const problem = error instanceof Error ? error.message : String(error);
+      port.postMessage({ type: "saved", id, counts: NOTHING, problem });
     }
   };
 
@@ -49,6 +66,9 @@ export function serveEngine(port: Port, load: (request: LoadRequest) => Promise<
         return;
       case "abort":
         engine?.abort(data.id);
+        return;
+      case "save":
+        void save(data.id);
         return;
       case "stats":
         if (engine !== null) port.postMessage({ type: "stats", id: data.id, stats: engine.stats() });

@@ -37,6 +37,7 @@ export interface TestServerOptions {
   http?: Partial<HttpOptions>;
   card?: Partial<ModelCard>;
   decoder?: MediaDecoder;
+  saved?: { path: string; fingerprint: string };
   keys?: Keys;
   hosts?: string[];
 }
@@ -46,6 +47,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   const engine = new EngineClient(new URL("../../src/worker.ts", import.meta.url), {
     engine: "fake",
     folder: "",
+    saved: options.saved ?? null,
     options: { ...DEFAULT_ENGINE_OPTIONS, ...options.engine },
     model: { stepMs: 0.2, promptTokenMs: 0.001, ...options.model },
   }, (message) => log.push(message));
