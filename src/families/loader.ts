@@ -2,7 +2,7 @@
 import type { Profile, Runtime } from "../gpu/pass.ts";
 import { type KvPrecision, maxPlaces, placeBytes } from "../model/attention.ts";
 import type { Checkpoint } from "../model/checkpoint.ts";
-import type { Precision } from "../model/linear.ts";
+import type { Precision } from "../model/linear_load.ts";
 import type { TrunkConfig } from "../model/text_trunk.ts";
 import type { Model } from "./family.ts";
 

@@ -8,7 +8,8 @@ import { reshape, type Tensor, type Workspace } from "../gpu/tensor.ts";
 import { attend } from "./attention.ts";
 import { gather, hostTensor, loadLayerNorm, type Norm, norm } from "./blocks.ts";
 import type { Checkpoint } from "./checkpoint.ts";
-import { type Linear, linear, loadLinear, type Precision, type RowSource } from "./linear.ts";
+import { type Linear, linear } from "./linear.ts";
+import { loadLinear, type Precision, type RowSource } from "./linear_load.ts";
 import { ScratchKeyValues, segmentsOf } from "./segments.ts";
 
 export interface AudioConfig {

@@ -9,15 +9,8 @@ import { attend } from "./attention.ts";
 import { gather, loadRmsNorm, loadVector, type Norm, norm } from "./blocks.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { KvCache } from "./kv_cache.ts";
-import {
-  FORMAT_CODE,
-  type Linear,
-  linear,
-  type LinearOptions,
-  loadLinear,
-  normedLinear,
-  type Precision,
-} from "./linear.ts";
+import { FORMAT_CODE, type Linear, linear, type LinearOptions, normedLinear } from "./linear.ts";
+import { loadLinear, type Precision } from "./linear_load.ts";
 
 export interface TrunkConfig {
   vocabSize: number;

@@ -8,7 +8,8 @@ import { hostRows, reshape, rowSlices, rowsOf, type Tensor, type Workspace } fro
 import { attend } from "./attention.ts";
 import { hostMatrix, hostTensor, loadLayerNorm, type Norm, norm } from "./blocks.ts";
 import type { Checkpoint } from "./checkpoint.ts";
-import { type Linear, linear, loadLinear, type Precision } from "./linear.ts";
+import { type Linear, linear } from "./linear.ts";
+import { loadLinear, type Precision } from "./linear_load.ts";
 import { ScratchKeyValues, segmentsOf } from "./segments.ts";
 import { bilinearCorners, patchPlaces, rotaryAngles2d } from "./vision_positions.ts";
 

@@ -4,7 +4,8 @@ import { embed, sample } from "../../src/gpu/kernels.ts";
 import type { Runtime } from "../../src/gpu/pass.ts";
 import { readBytes } from "../../src/gpu/pass.ts";
 import { Checkpoint } from "../../src/model/checkpoint.ts";
-import { floatRows, FORMAT_CODE, loadLinear } from "../../src/model/linear.ts";
+import { FORMAT_CODE } from "../../src/model/linear.ts";
+import { floatRows, loadLinear } from "../../src/model/linear_load.ts";
 import { convert } from "../../src/weights/convert.ts";
 import {
   download,

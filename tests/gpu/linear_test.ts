@@ -1,9 +1,10 @@
 /** matvec and matmul in every format, on awkward shapes, against float64. */
 import { assert, assertEquals } from "../support/assert.ts";
-import { type Activation, linear, loadLinear, normedLinear } from "../../src/model/linear.ts";
+import { type Activation, linear, normedLinear } from "../../src/model/linear.ts";
+import { loadLinear } from "../../src/model/linear_load.ts";
 import { convert } from "../../src/weights/convert.ts";
 import { Checkpoint } from "../../src/model/checkpoint.ts";
-import { floatRows } from "../../src/model/linear.ts";
+import { floatRows } from "../../src/model/linear_load.ts";
 import * as reference from "../support/reference.ts";
 import { PROFILES, type Runtime } from "../../src/gpu/pass.ts";
 import {

@@ -2,7 +2,8 @@
 import { assert, assertEquals } from "../support/assert.ts";
 import { attend, createKeyValues } from "../../src/model/attention.ts";
 import { norm } from "../../src/model/blocks.ts";
-import { linear, loadLinear } from "../../src/model/linear.ts";
+import { linear } from "../../src/model/linear.ts";
+import { loadLinear } from "../../src/model/linear_load.ts";
 import { segmentsOf } from "../../src/model/segments.ts";
 import { PROFILES } from "../../src/gpu/pass.ts";
 import { rowSlices } from "../../src/gpu/tensor.ts";

@@ -3,7 +3,7 @@ import type { MediaFeature, Model, ModelInfo, Sampled, SequenceStep, StepHandle 
 import type { Runtime, Tap } from "../../gpu/pass.ts";
 import { Workspace } from "../../gpu/tensor.ts";
 import type { Checkpoint } from "../../model/checkpoint.ts";
-import type { Precision } from "../../model/linear.ts";
+import type { Precision } from "../../model/linear_load.ts";
 import { plainRope } from "../../model/rope.ts";
 import { type RunnerOptions, TextRunner } from "../../model/runner.ts";
 import { TextTrunk } from "../../model/text_trunk.ts";
