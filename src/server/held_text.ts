@@ -33,6 +33,12 @@ export class HeldText {
     return { text, mark: null };
   }
 
+  /** Drops white space at the beginning; tells whether more than that is held. */
+  skipSpace(): boolean {
+    this.#held = this.#held.trimStart();
+    return this.#held !== "";
+  }
+
   /** All that is left. */
   rest(): string {
     const rest = this.#held;

@@ -33,7 +33,8 @@ export class StreamRouter {
   readonly #text = new HeldText();
   readonly #tools: boolean;
   readonly #stop: readonly string[];
-  #state: "start" | "thought" | "content" | "call";
+  /** `gap`: white space of the template, after a thought or a call. */
+  #state: "start" | "thought" | "gap" | "content" | "call";
   /** White space that counts only if more text of the same kind follows. */
   #space = "";
   /** Text of this kind has gone out. */
@@ -89,8 +90,10 @@ export class StreamRouter {
       case "thought": {
         const { text, mark } = this.#text.take([THINK_END]);
         this.#reason(deltas, text);
-        return mark !== null && this.#enter("content");
+        return mark !== null && this.#enter("gap");
       }
+      case "gap":
+        return this.#text.skipSpace() && this.#enter("content");
       case "content": {
         const { text, mark } = this.#text.take(this.#tools ? [CALL, ...this.#stop] : this.#stop);
         this.#content(deltas, text);
@@ -112,14 +115,14 @@ export class StreamRouter {
           this.#space = "";
         } else this.#content(deltas, CALL + this.#call + CALL_END);
         const begun = this.#begun && call === null;
-        this.#enter("content");
+        this.#enter(call === null ? "content" : "gap");
         this.#begun = begun;
         return true;
       }
     }
   }
 
-  #enter(state: "thought" | "content" | "call"): true {
+  #enter(state: "thought" | "gap" | "content" | "call"): true {
     if (state !== "call") {
       // White space between a thought and what follows is the template's; before the answer proper it is kept.
       if (this.#state !== "start") this.#space = "";

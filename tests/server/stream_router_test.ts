@@ -1,0 +1,131 @@
+/** However the text is cut into pieces, the same thought, content and calls come out. */
+
+import fc from "fast-check";
+import { assertEquals } from "../support/assert.ts";
+import { type RouterOptions, StreamRouter } from "../../src/server/stream_router.ts";
+import { parseToolCall } from "../../src/server/tool_call_text.ts";
+
+interface Routed {
+  reasoning: string;
+  content: string;
+  calls: string[];
+  stopped: string | null;
+}
+
+function route(pieces: readonly string[], options: Partial<RouterOptions> = {}): Routed {
+  const router = new StreamRouter({ tools: true, thinking: true, stop: [], ...options });
+  const out: Routed = { reasoning: "", content: "", calls: [], stopped: null };
+  for (const delta of [...pieces.flatMap((piece) => router.push(piece)), ...router.end()]) {
+    if (delta.type === "tool_call") out.calls.push(`${delta.call.name}(${delta.call.arguments})`);
+    else out[delta.type] += delta.text;
+  }
+  out.stopped = router.stopped;
+  return out;
+}
+
+const plain = (content: string): Routed => ({ reasoning: "", content, calls: [], stopped: null });
+
+Deno.test("thoughts, content, calls", () => {
+  assertEquals(route(["<thinking>\nHm.\n</thinking>\n\nYes."]), { ...plain("Yes."), reasoning: "Hm." });
+  assertEquals(route(["<thinking>\n</thinking>\n\nYes."]), plain("Yes."));
+  assertEquals(route(["  \n<thinking>a"]), { ...plain(""), reasoning: "a" });
+  assertEquals(route(["I am <thinking>a</thinking>."]), plain("I am <thinking>a</thinking>."));
+  assertEquals(route(['Let me see.\n<tool_call>\n{"name": "f", "arguments": {"a": 1}}\n</tool_call>']), {
+    ...plain("Let me see."),
+    calls: ['f({"a": 1})'],
+  });
+  const two =
+    '<tool_call>\n{"name": "f"}\n</tool_call>\n<tool_call>\n{"name": "g", "arguments": "{}"}\n</tool_call>';
+  assertEquals(route([two]), { ...plain(""), calls: ["f({})", "g({})"] });
+  assertEquals(route([two], { tools: false }), plain(two));
+});
+
+Deno.test("what is no call stays text; nothing is lost at the end", () => {
+  for (
+    const text of [
+      "<tool_call>\n{broken\n</tool_call>",
+      '<tool_call>\n{"name": "f"',
+      "a <tool_ca",
+      "a \n\n",
+      "<think",
+      "a <thinking>",
+    ]
+  ) {
+    assertEquals(route([text]), plain(text));
+  }
+  assertEquals(route(["<thinking>\nnever ended </think"]), {
+    ...plain(""),
+    reasoning: "never ended </think",
+  });
+});
+
+Deno.test("stop strings end the content, not thoughts and calls", () => {
+  const options = { stop: ["STOP", "\n\n"] };
+  assertEquals(route(["a STOP b"], options), { ...plain("a "), stopped: "STOP" });
+  assertEquals(route(["<thinking>\nSTOP\n\nx\n</thinking>\n\nb STOP"], options), {
+    ...plain("b "),
+    reasoning: "STOP\n\nx",
+    stopped: "STOP",
+  });
+  assertEquals(route(['<tool_call>\n{"name": "STOP"}\n</tool_call>'], options), {
+    ...plain(""),
+    calls: ["STOP({})"],
+  });
+});
+
+const fragments = fc.array(
+  fc.constantFrom(
+    "<thinking>",
+    "</thinking>",
+    "<tool_call>",
+    "</tool_call>",
+    '{"name": "f", "arguments": {"x": "</tool"}}',
+    "\n",
+    " ",
+    "a",
+    "STOP",
+    "<",
+    ">",
+    "é👩",
+    "<tool",
+    "think",
+  ),
+  { maxLength: 14 },
+);
+
+Deno.test("property: pieces do not matter", () => {
+  fc.assert(
+    fc.property(
+      fragments,
+      fc.array(fc.nat(12), { maxLength: 40 }),
+      fc.boolean(),
+      fc.boolean(),
+      (parts, cuts, begin, stop) => {
+        const text = (begin ? "<thinking>\n" : "") + parts.join("");
+        const options = { stop: stop ? ["STOP", "a\n"] : [] };
+        const pieces: string[] = [];
+        let at = 0;
+        for (const cut of cuts) pieces.push(text.slice(at, at += cut));
+        pieces.push(text.slice(at));
+        assertEquals(route(pieces, options), route([text], options));
+        assertEquals(route([...text], options), route([text], options));
+      },
+    ),
+    { numRuns: 3000, seed: 3 },
+  );
+});
+
+Deno.test("arguments go out as they were written", () => {
+  for (
+    const [text, given] of [
+      ['{"name": "f", "arguments": {"b": 1.0, "a": [1,  2]}}', '{"b": 1.0, "a": [1,  2]}'],
+      ['{"arguments": {"arguments": "}"}, "name": "f"}', '{"arguments": "}"}'],
+      ['{"name": "f", "arguments": null}', "{}"],
+      ['{"name": "f", "arguments": "{\\"a\\": 1}"}', '{"a": 1}'],
+      ['{"name":"f","arguments":{}}', "{}"],
+    ]
+  ) assertEquals(parseToolCall(text), { name: "f", arguments: given });
+  for (const text of ["", "[]", "{}", '{"name": ""}', '{"name": 5}', '{"name": "f"', "null"]) {
+    assertEquals(parseToolCall(text), null);
+  }
+});
