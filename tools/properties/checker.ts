@@ -81,6 +81,7 @@ export class Checker {
     kinds: new Map<string, number>(),
     preemptions: 0,
     losses: 0,
+    restarts: 0,
   };
   readonly #cold: Runner;
   readonly #models = new Map<Memory, Model>();
@@ -128,6 +129,7 @@ export class Checker {
       const lost = await this.#settle(runner);
       this.counts.preemptions += runner.preemptions();
       if (lost !== null) return lost;
+      if (random.chance(4)) runner = await this.#restart(runner, memory);
       if (random.chance(2)) {
         runner = await this.#loseDevice(memory);
         computed.clear();
@@ -155,6 +157,20 @@ export class Checker {
     const model = this.#models.get(memory) ?? await this.warm(memory);
     this.#models.set(memory, model);
     return new Runner(model, { mixedPrefillTokens: 32 });
+  }
+
+  /** Caches go to disk and come back in a new engine. */
+  async #restart({ engine }: Runner, memory: Memory): Promise<Runner> {
+    this.counts.restarts++;
+    const folder = await Deno.makeTempDir();
+    try {
+      await engine.saveCache(`${folder}/cache`, "trace");
+      const next = await this.#runner(memory);
+      next.engine.restoreCache(`${folder}/cache`, "trace");
+      return next;
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
   }
 
   async #loseDevice(memory: Memory): Promise<Runner> {

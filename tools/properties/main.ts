@@ -74,8 +74,10 @@ for (let seed = first; seed < first + count; seed++) {
     console.log(`trace ${seed}: ${problem}`);
   }
 }
-const { requests, compared, eligible, hit, kinds, preemptions, losses } = checker.counts;
-console.log(`${requests} requests, ${compared} compared, ${preemptions} preemptions, ${losses} devices lost`);
+const { requests, compared, eligible, hit, kinds, preemptions, losses, restarts } = checker.counts;
+console.log(
+  `${requests} requests, ${compared} compared, ${preemptions} preemptions, ${losses} devices lost, ${restarts} caches saved and restored`,
+);
 console.log(`kinds: ${[...kinds].map(([kind, n]) => `${kind} ${n}`).join(", ")}`);
 console.log(
   `cache: ${hit} of ${eligible} blocks that had been computed before were found (${
