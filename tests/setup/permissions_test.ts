@@ -46,6 +46,8 @@ Deno.test("paths named by flags and variables may be read, only --state written"
   ok(!read.includes("/"), "not the whole disk");
   const write = allowed("write", args, around);
   ok(write.includes("/var/lib/valley"));
+  // A folder that is still to be made, by a plain name.
+  ok(allowed("read", ["serve", "--state=cache"]).includes("/valley/cache"));
   ok(!write.includes("/models/v3") && !write.includes("/data/pictures"));
 });
 

@@ -43,9 +43,9 @@ export function permissionFlags(args: string[], around: Surroundings): string[] 
   const command = args[0] ?? "serve";
   const named = namedPaths(args, around);
   const programs = ["ffmpeg", "ffprobe"].map((name) => onPath(name, around)).filter((path) => path !== null);
-  const own = [...temporary(around), stateDir(around), modelsDir(around)];
+  const own = [...temporary(around), stateDir(around), modelsDir(around), ...statePath(args, around)];
   const read = [around.project, denoDir(around), ...own, ...programs, ...named];
-  const write = [...own, ...(WRITERS.has(command) ? named : statePath(args, around))];
+  const write = [...own, ...(WRITERS.has(command) ? named : [])];
   const run = command === "supervise" ? ["deno"] : programs;
   return [
     "--no-prompt",
