@@ -25,6 +25,15 @@ export function workers(folder = "src"): string[] {
   return [...new Set(found)].sort();
 }
 
+function isThere(path: string): boolean {
+  try {
+    Deno.statSync(join(PROJECT, path));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Arguments of `deno compile`. A binary's permissions are fixed when it is built: paths cannot be known then. */
 export function compileArgs(output: string): string[] {
   return [
@@ -39,7 +48,7 @@ export function compileArgs(output: string): string[] {
     `--allow-env=${VARIABLES.join(",")}`,
     "--ignore-env",
     "--allow-run=ffmpeg,ffprobe",
-    ...workers().flatMap((file) => ["--include", file]),
+    ...[...workers(), "web"].filter(isThere).flatMap((path) => ["--include", path]),
     "--output",
     output,
     "main.ts",

@@ -6,7 +6,7 @@ import { findCycle, type Import, importsOf, isBarrel, type Sources, stripped } f
 const MAY_IMPORT: Record<string, string[]> = {
   // Puts everything together; families only through their registry.
   main: ["server", "engine", "family", "loader", "registry", "prompt", "model", "gpu", "weights"],
-  server: ["engine", "family"],
+  server: ["engine", "family", "web"],
   engine: ["family"],
   family: [],
   // What a family's loader looks like to the registry.
