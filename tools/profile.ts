@@ -27,6 +27,7 @@ async function buildPrompt(folder: string, file: string): Promise<Prompt> {
   const request = parseChatRequest(body, {
     id: body.model ?? "",
     card: { ...card, modalities: [...card.modalities] },
+    vocabulary: Number.MAX_SAFE_INTEGER,
   });
   const messages = await readMessages(request.messages, {
     wishes: request.media,
