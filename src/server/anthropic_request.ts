@@ -34,6 +34,7 @@ export function toChatBody(wire: WireMessages): Json {
     ...(wire.max_tokens == null ? {} : { max_tokens: wire.max_tokens }),
     ...(wire.stop_sequences?.length ? { stop: wire.stop_sequences } : {}),
     ...(wire.tools?.length ? { tools: wire.tools.map(toolOf), tool_choice: choice } : {}),
+    ...(wire.tool_choice?.disable_parallel_tool_use === true ? { parallel_tool_calls: false } : {}),
     ...effortOf(wire.thinking),
   };
 }

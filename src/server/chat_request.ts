@@ -16,6 +16,8 @@ export interface ChatRequest {
   wishes: GenerationWishes;
   prompt: PromptOptions;
   media: MediaWishes;
+  /** The answer ends with its first tool call. */
+  oneCall: boolean;
   /** Top-level fields that nobody here knows. */
   ignored: string[];
 }
@@ -49,6 +51,7 @@ export function parseChatRequest(body: unknown, { id, card, vocabulary }: Served
       tokenization: "safe",
       limits,
     },
+    oneCall: wire.parallel_tool_calls === false,
     media: { limits, audioInVideo: media.use_audio_in_video ?? "auto" },
     ignored,
   };

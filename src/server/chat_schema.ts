@@ -40,6 +40,7 @@ export const chatSchema = z.looseObject({
     z.enum(["auto", "none", "required"]),
     z.looseObject({ type: z.string(), function: z.looseObject({ name: z.string() }).nullish() }),
   ]).nullish(),
+  parallel_tool_calls: z.boolean().nullish(),
   reasoning_effort: effortSchema.nullish(),
   reasoning: z.looseObject({ effort: effortSchema.nullish() }).nullish(),
   enable_thinking: z.boolean().nullish(),

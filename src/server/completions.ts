@@ -58,7 +58,15 @@ export async function completions(
   }
   const answer = startAll(
     prompts,
-    (prompt) => startAnswer(prompt, wishes, { tools: false, thinking: false }, context, exchange, signal),
+    (prompt) =>
+      startAnswer(
+        prompt,
+        wishes,
+        { tools: false, thinking: false, oneCall: false },
+        context,
+        exchange,
+        signal,
+      ),
   );
   const head = {
     id: `cmpl-${crypto.randomUUID().replaceAll("-", "")}`,

@@ -40,7 +40,7 @@ export async function answerChat(
   signal: AbortSignal,
 ): Promise<Answer> {
   const prompt = await buildPrompt(chat, context, signal);
-  const tags = { tools: chat.prompt.tools.length > 0, thinking: true };
+  const tags = { tools: chat.prompt.tools.length > 0, thinking: true, oneCall: chat.oneCall };
   return startAnswer(prompt, chat.wishes, tags, context, exchange, signal);
 }
 

@@ -30,6 +30,8 @@ export interface TokenScore extends Score {
 export interface Tags {
   tools: boolean;
   thinking: boolean;
+  /** The first tool call ends the answer. */
+  oneCall: boolean;
 }
 
 /** An answer under way. */
@@ -112,10 +114,10 @@ async function* readChoice(
       counts.completionTokens++;
       deltas.push(...router.push(detokenizer.push(id)));
       if (router.reasoning) counts.reasoningTokens++;
-      if (router.stopped !== null) break;
+      if (router.stopped !== null || (options.oneCall && router.calls > 0)) break;
     }
     for (const delta of joined(deltas)) yield { delta, scores: scores.splice(0) };
-    if (router.stopped !== null) finish = "stop";
+    if (router.stopped !== null || (options.oneCall && router.calls > 0)) finish = "stop";
     else if (event.finish !== null) {
       if (event.stopId !== null) counts.completionTokens++;
       finish = event.finish;
@@ -123,7 +125,8 @@ async function* readChoice(
     if (finish !== null) break;
   }
   if (finish === null) return;
-  for (const delta of joined([...router.push(detokenizer.end()), ...router.end()])) {
+  const cut = options.oneCall && router.calls > 0; // what the last token held beyond the call
+  for (const delta of cut ? [] : joined([...router.push(detokenizer.end()), ...router.end()])) {
     yield { delta, scores: scores.splice(0) };
   }
   if (router.stopped !== null) finish = "stop"; // the held end completed a stop string

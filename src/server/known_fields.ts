@@ -24,7 +24,6 @@ export const KNOWN_FIELDS: Readonly<Record<string, Neutral>> = {
   priority: anything,
   // OpenAI's.
   response_format: (value) => value === null || (value as { type?: unknown })?.type === "text",
-  parallel_tool_calls: only(true),
   modalities: (value) =>
     value === null || (Array.isArray(value) && value.length === 1 && value[0] === "text"),
   audio: only(),

@@ -190,7 +190,7 @@ class ResponseWording implements Wording {
       max_output_tokens: wire.max_output_tokens ?? null,
       model: this.model,
       output: [...this.#output],
-      parallel_tool_calls: true,
+      parallel_tool_calls: wire.parallel_tool_calls ?? true,
       previous_response_id: null,
       reasoning: { effort: wire.reasoning?.effort ?? null, summary: null },
       store: false,

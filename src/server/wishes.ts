@@ -30,7 +30,8 @@ export const wishFields = {
   stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
   max_tokens: z.int().min(1).nullish(),
   min_tokens: z.int().min(0).nullish(),
-  temperature: z.number().min(0).max(2).nullish(),
+  temperature: z.number().min(0).max(2).nullish()
+    .describe("Without it the checkpoint's generation_config decides: greedy where it does not sample"),
   top_p: z.number().min(0).max(1).nullish(),
   top_k: z.int().min(-1).nullish(),
   min_p: z.number().min(0).max(1).nullish(),

@@ -163,6 +163,11 @@ Deno.test({ name: "chat completions", sanitizeOps: false, sanitizeResources: fal
       ],
     });
     assertEquals(next.choices[0].message.content, "The tool said: sunny");
+    const single = await ask({ tools, messages, parallel_tool_calls: false });
+    assertEquals([single.choices[0].message.tool_calls.length, single.choices[0].finish_reason], [
+      1,
+      "tool_calls",
+    ]);
     // Without tools the tags are text.
     const text = await ask({ messages: [user("call search {}")] });
     assertMatch(text.choices[0].message.content, /^<tool_call>/);
