@@ -35,6 +35,7 @@ def main() -> None:
     model.load_state_dict(torch.load(args.state, weights_only=True)["modules"]["model"])
     tensors = {k: v.to(torch.bfloat16).contiguous() for k, v in model.state_dict().items()}
     save_file(tensors, str(args.out / "model.safetensors"), {"format": "pt"})
+    (args.out / "model.safetensors").chmod(0o644)
     stop, pad = tokenizer.token_to_id("<|im_end|>"), tokenizer.token_to_id("<|endoftext|>")
     write_json(args.out / "config.json", config | {"reasoning": "prompted"})
     write_json(args.out / "generation_config.json",
