@@ -141,7 +141,6 @@ Deno.test({ name: "errors", sanitizeOps: false, sanitizeResources: false }, asyn
     ]);
     for (
       const path of [
-        "/",
         "/v1",
         "/v1/embeddings",
         "/version",
