@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from tokenizers import Tokenizer
 
-from check_golden import greedy, load
+from check_golden import greedy, load, special_ids
 from data import geometry, packs
 from data.files import read_video, read_wave
 from data.speech import log_mel
@@ -16,7 +16,7 @@ from data.template import JINJA, POLICY
 from make_eval import make_row
 from model.audio import token_count
 from model.patches import patch_rows
-from model.positions import Media
+from model.positions import Media, build
 from tasks import TASKS
 
 NAMES = ["shapes_colour", "shapes_shape_at", "shapes_where", "shapes_count", "product_name", "product_price", "product_describe",
@@ -39,7 +39,7 @@ def render(row: dict) -> str:
 def media_of(row: dict, samples: pathlib.Path) -> tuple[bool, Media, tuple]:
     """Decodes a row's media as the server would: (video with sound?, media, (patch rows, grid, mel)).
 
-    A video's frames are also written as PNG files and its sound as WAV, so that a test needs no decoder.
+    A video's sampled frames, resized, are also written as PNG files, so that a test can leave the decoder out.
     """
     media, rows, grid, mel = Media(), None, (0, 0), None
     parts = [p for m in row["messages"] if isinstance(m["content"], list) for p in m["content"]]
@@ -83,6 +83,6 @@ def write_samples(folder: pathlib.Path, seed: int = 11) -> None:
             prompt = prompt.replace("<|vision_start|><|video_pad|><|vision_end|>", packs.scenes.SOUND_IN_VIDEO)
         ids = tokenizer.encode(prompt).ids
         out = greedy(model, config, ids, media, *arrays, stop)
-        rows.append(row | {"kind": task.kind, "prompt": prompt, "prompt_ids": ids, "answer_ids": out,
+        rows.append(row | {"kind": task.kind, "prompt": prompt, "prompt_ids": build(ids, special_ids(config), media).ids, "answer_ids": out,
                            "model_answer": tokenizer.decode(out[:-1], skip_special_tokens=False)})
     (samples / "answers.json").write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
