@@ -5,14 +5,14 @@ import { findCycle, type Import, importsOf, isBarrel, type Sources, stripped } f
 /** Which area may import from which others; its own is always allowed. */
 const MAY_IMPORT: Record<string, string[]> = {
   // Puts everything together; families only through their registry.
-  main: ["server", "engine", "family", "loader", "registry", "prompt", "model", "gpu", "weights"],
+  main: ["server", "engine", "family", "shared", "registry", "prompt", "model", "gpu", "weights"],
   server: ["engine", "family", "web"],
   engine: ["family"],
   family: [],
-  // What a family's loader looks like to the registry.
-  loader: ["family", "model", "gpu"],
-  registry: ["family", "loader", "families", "model", "prompt", "gpu"],
-  families: ["family", "loader", "model", "prompt", "gpu"],
+  // What families share, and what they give the registry.
+  shared: ["family", "model", "prompt", "gpu"],
+  registry: ["family", "shared", "families", "model", "prompt", "gpu"],
+  families: ["family", "shared", "model", "prompt", "gpu"],
   model: ["family", "gpu"],
   gpu: ["wgsl"],
   prompt: ["family"],
@@ -25,7 +25,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     "server",
     "engine",
     "family",
-    "loader",
+    "shared",
     "registry",
     "families",
     "model",
@@ -55,8 +55,8 @@ export const SOFT_LINES = { ts: 250, wgsl: 200 };
 export function areaOf(path: string): string | null {
   if (path === "main.ts" || /^src\/(?:commands\/)?[^/]+\.ts$/.test(path)) return "main";
   if (path === "src/families/family.ts") return "family";
-  if (path === "src/families/loader.ts") return "loader";
-  if (/^src\/families\/[^/]+\.ts$/.test(path)) return "registry";
+  if (/^src\/families\/(registry\w*|model_folder)\.ts$/.test(path)) return "registry";
+  if (/^src\/families\/[^/]+\.ts$/.test(path)) return "shared";
   if (path.startsWith("tools/setup/") || /^tools\/(test|test_runs|compile)\.ts$/.test(path)) return "setup";
   const area = /^(?:src\/)?([^/]+)\//.exec(path)?.[1] ?? "";
   return area in MAY_IMPORT ? area : null;
