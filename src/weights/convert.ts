@@ -1,29 +1,22 @@
 /**
- * A published checkpoint (safetensors, bf16/f16/f32) → a folder that is served: int4 where it does no harm, the rest as
- * it was; configuration and tokenizer files copied; manifest with the digest of every file and tensor.
+ * A published checkpoint → a folder that is served: int4 where it does no harm, the rest as it was; configuration and
+ * tokenizer files copied; manifest with the digest of every file and tensor.
+ *
+ * All is written in TARGET/.converting and renamed into TARGET at the very end, the manifest last: whenever it is cut
+ * off, TARGET holds the old model, or none, or the new one. A second run goes on behind the last finished tensor.
  */
-import { SafetensorsFile, type TensorInfo, toFloat32 } from "../gpu/safetensors.ts";
-import { type Manifest, sha256, writeManifest } from "./manifest.ts";
-import { GROUP, quantiseNearest } from "./quantise.ts";
-import { type PlannedTensor, SafetensorsWriter } from "./safetensors_writer.ts";
-
-/**
- * Kept as published: learned positions, convolutions (more than two dimensions; conv_out's columns are reordered at
- * load), vectors. Measured on the demo model: the rest costs nothing measurable (weights/README.md).
- */
-const KEPT = /pos_embed|position_embedding|conv_out|\.bias$/;
-
-const COPIED = [
-  "config.json",
-  "generation_config.json",
-  "preprocessor_config.json",
-  "video_preprocessor_config.json",
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "chat_template.jinja",
-  "chat_template.json",
-  "LICENSE",
-];
+import { createHash } from "node:crypto";
+import { convertTensors, planOf } from "./convert_file.ts";
+import { COPIED, MOST_COPIED } from "./copied_files.ts";
+import { type Disk, diskFull, needSpace, readWhole, realDisk, writeWhole } from "./disk.ts";
+import { Journal } from "./journal.ts";
+import { type Manifest, parseManifest, writeManifest } from "./manifest.ts";
+import { ResumableFile, type TensorEntry } from "./resumable_file.ts";
+import { safetensorsHeader } from "./safetensors_writer.ts";
+import type { Rounding } from "./slab.ts";
+import { SlabPool } from "./slab_pool.ts";
+import type { SourceFile, WeightSource } from "./source.ts";
+import { openSafetensorsSource } from "./source_safetensors.ts";
 
 export interface ConvertOptions {
   /** Where the source came from, for the manifest. */
@@ -31,82 +24,238 @@ export interface ConvertOptions {
   revision?: string;
   /** "prompted": takes the thinking prompt (CONTRACT.md). */
   reasoning?: "prompted" | "none";
+  rounding?: Rounding;
+  /** Weight of each column's squared error [k] by tensor name, for "search". */
+  importance?: (tensor: string) => Float32Array | null;
+  /** Digest of the importance, where there is one: part of the recipe. */
+  importanceDigest?: string;
+  /** Cores that quantise besides this one; 0: only this one. The bytes do not depend on it. */
+  workers?: number;
+  disk?: Disk;
+  /** Bytes of the source; the first call tells what an earlier run left done. */
   onProgress?: (done: number, total: number, tensor: string) => void;
 }
 
-export const isQuantised = (t: TensorInfo): boolean =>
-  t.shape.length === 2 && ["BF16", "F16", "F32"].includes(t.dtype) && !KEPT.test(t.name);
+/** Changes when the same source would give other bytes. */
+const RECIPE = 2;
+const WORK = ".converting";
+/** Under so many bytes Workers cost more than they bring. */
+const SMALL = 32 << 20;
 
-/** @throws Error naming the file or tensor that stands in the way; the target's manifest is written last. */
+/** A finished file. */
+interface FileEntry {
+  file: string;
+  sha256: string;
+  header: string;
+  size: number;
+}
+type Entry = TensorEntry | FileEntry;
+
+/** @throws Error naming the file or tensor that stands in the way, or the bytes that the disk lacks */
 export async function convert(
   source: string,
   target: string,
   options: ConvertOptions = {},
 ): Promise<Manifest> {
-  const names = [...Deno.readDirSync(source)].map((e) => e.name).filter((n) => n.endsWith(".safetensors"))
-    .sort();
-  if (!names.length) throw new Error(`Cannot convert ${source}: it holds no .safetensors file`);
-  Deno.mkdirSync(target, { recursive: true });
-  const manifest: Manifest = {
-    format: 1,
-    source: options.source ?? "",
-    revision: options.revision ?? "",
-    reasoning: options.reasoning ?? "none",
-    files: {},
-    tensors: {},
-  };
-  const sources = names.map((n) => SafetensorsFile.open(`${source}/${n}`));
-  const total = sources.reduce(
-    (sum, f) => sum + [...f.tensors.values()].reduce((a, t) => a + t.end - t.begin, 0),
-    0,
-  );
-  let done = 0;
-  for (let i = 0; i < sources.length; i++) {
-    const file = sources[i];
-    const tensors = [...file.tensors.values()].sort((a, b) => a.begin - b.begin);
-    const writer = SafetensorsWriter.create(`${target}/${names[i]}`, tensors.flatMap(plan));
-    for (const t of tensors) {
-      for (const [name, bytes] of converted(file, t)) {
-        writer.write(name, bytes);
-        manifest.tensors[name] = await sha256(bytes);
+  const weights = openSafetensorsSource(source);
+  try {
+    return await new Conversion(source, target, weights, options).run();
+  } catch (error) {
+    if (!diskFull(error)) throw error;
+    const bytes = outputBytes(weights.files);
+    throw new Error(
+      `Cannot convert into ${target}: the disk is full; the whole model needs ${bytes} bytes. ` +
+        `Make room and run the same command again: it goes on where it stopped`,
+    );
+  } finally {
+    weights.close();
+  }
+}
+
+/** Bytes of all safetensors files that will be written. */
+export function outputBytes(files: SourceFile[]): number {
+  return files.reduce((sum, file) => {
+    const plan = file.tensors.flatMap(planOf);
+    return sum + safetensorsHeader(plan).length + plan.reduce((a, t) => a + t.bytes, 0);
+  }, 0);
+}
+
+class Conversion {
+  readonly #disk: Disk;
+  readonly #work: string;
+  readonly #recipe: string;
+
+  constructor(
+    private readonly source: string,
+    private readonly target: string,
+    private readonly weights: WeightSource,
+    private readonly options: ConvertOptions,
+  ) {
+    this.#disk = options.disk ?? realDisk;
+    this.#work = `${target}/${WORK}`;
+    const { rounding = "nearest", importanceDigest = "", reasoning = "none" } = options;
+    this.#recipe = createHash("sha256")
+      .update(JSON.stringify([RECIPE, weights.digest, rounding, importanceDigest, reasoning]))
+      .digest("hex");
+  }
+
+  async run(): Promise<Manifest> {
+    const disk = this.#disk;
+    const done = this.#finished();
+    if (done) return done;
+    disk.mkdir(this.#work);
+    const job = `${this.#recipe} ${this.weights.stamp}`;
+    const journal = Journal.open<Entry>(disk, `${this.#work}/journal`, job, () => {
+      for (const name of disk.list(this.#work)) {
+        if (name !== "journal") disk.remove(`${this.#work}/${name}`);
       }
-      done += t.end - t.begin;
-      options.onProgress?.(done, total, t.name);
-    }
-    writer.finish();
-    file.close();
-    manifest.files[names[i]] = await sha256(Deno.readFileSync(`${target}/${names[i]}`));
-  }
-  for (const name of COPIED) {
+    });
     try {
-      const bytes = Deno.readFileSync(`${source}/${name}`);
-      Deno.writeFileSync(`${target}/${name}`, bytes);
-      manifest.files[name] = await sha256(bytes);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      const manifest = readManifest(disk, this.#work) ?? await this.#build(journal);
+      this.#commit(manifest);
+      return manifest;
+    } finally {
+      journal.close();
     }
   }
-  writeManifest(target, manifest);
-  return manifest;
-}
 
-function plan(t: TensorInfo): PlannedTensor[] {
-  if (!isQuantised(t)) return [{ name: t.name, dtype: t.dtype, shape: t.shape, bytes: t.end - t.begin }];
-  const [n, k] = t.shape;
-  const groups = Math.ceil(k / GROUP);
-  return [
-    { name: `${t.name}.int4`, dtype: "U32", shape: [n, groups * 4], bytes: n * groups * 16 },
-    { name: `${t.name}.scale_min`, dtype: "F16", shape: [n, groups, 2], bytes: n * groups * 4 },
-  ];
-}
-
-function* converted(file: SafetensorsFile, t: TensorInfo): Generator<[string, Uint8Array<ArrayBuffer>]> {
-  if (!isQuantised(t)) {
-    yield [t.name, file.read(t.name)];
-    return;
+  /** The manifest of an earlier run that came to its end, if all its files are still there. */
+  #finished(): Manifest | null {
+    let manifest: Manifest | null;
+    try {
+      manifest = readManifest(this.#disk, this.target);
+    } catch {
+      return null; // it will be replaced
+    }
+    if (manifest?.recipe !== this.#recipe) return null;
+    const whole = Object.entries(manifest.sizes ?? {}).every(([name, size]) =>
+      this.#disk.size(`${this.target}/${name}`) === size
+    );
+    if (!whole) return null;
+    this.#disk.remove(this.#work); // what a kill at the very end left behind
+    return manifest;
   }
-  const [n, k] = t.shape;
-  const q = quantiseNearest(toFloat32(file.read(t.name), t.dtype), n, k);
-  yield [`${t.name}.int4`, new Uint8Array(q.words.buffer)];
-  yield [`${t.name}.scale_min`, new Uint8Array(q.scales.buffer)];
+
+  async #build(journal: Journal<Entry>): Promise<Manifest> {
+    const { source = "", revision = "", reasoning = "none", rounding = "nearest" } = this.options;
+    const manifest: Manifest = {
+      format: 1,
+      source,
+      revision,
+      reasoning,
+      recipe: this.#recipe,
+      sizes: {},
+      headers: {},
+      files: {},
+      tensors: {},
+    };
+    const { files } = this.weights;
+    const total = files.reduce((sum, f) => sum + f.tensors.reduce((a, t) => a + t.bytes, 0), 0);
+    const present = this.#disk.list(this.#work)
+      .reduce((sum, name) => sum + (this.#disk.size(`${this.#work}/${name}`) ?? 0), 0);
+    const needed = outputBytes(files) - present;
+    if (needed > 0) needSpace(this.#disk, this.#work, Math.ceil(needed * 1.01), `convert ${this.source}`);
+    const cores = this.options.workers ?? navigator.hardwareConcurrency;
+    const pool = new SlabPool(total < SMALL && this.options.workers === undefined ? 0 : cores);
+    let done = 0;
+    const onBytes = (bytes: number, tensor: string) => {
+      done += bytes;
+      this.options.onProgress?.(done, total, tensor);
+    };
+    try {
+      for (const file of files) {
+        const entry = await this.#file(file, journal, manifest, pool, rounding, onBytes);
+        manifest.files[file.name] = entry.sha256;
+        manifest.headers![file.name] = entry.header;
+        manifest.sizes![file.name] = entry.size;
+      }
+    } finally {
+      pool.close();
+    }
+    this.#copy(manifest);
+    writeManifest(this.#work, manifest, this.#disk);
+    return manifest;
+  }
+
+  async #file(
+    file: SourceFile,
+    journal: Journal<Entry>,
+    manifest: Manifest,
+    pool: SlabPool,
+    rounding: Rounding,
+    onBytes: (bytes: number, tensor: string) => void,
+  ): Promise<FileEntry> {
+    const path = `${this.#work}/${file.name}`;
+    const earlier = new Map<string, string>();
+    let finished: FileEntry | undefined;
+    for (const entry of journal.entries) {
+      if (entry.file !== file.name) continue;
+      if ("tensor" in entry) earlier.set(entry.tensor, entry.sha256);
+      else finished = entry;
+    }
+    if (finished && this.#disk.size(path) === finished.size) {
+      for (const [name, sha256] of earlier) manifest.tensors[name] = sha256;
+      for (const t of file.tensors) onBytes(t.bytes, t.name);
+      return finished;
+    }
+    // A tensor counts when its codes and its scales are there.
+    for (const t of file.tensors) {
+      const plan = planOf(t);
+      if (plan.some((p) => !earlier.has(p.name))) plan.forEach((p) => earlier.delete(p.name));
+    }
+    const plan = file.tensors.flatMap(planOf);
+    const out = ResumableFile.open(this.#disk, path, plan, earlier, (tensor, sha256) => {
+      journal.add({ file: file.name, tensor, sha256 });
+    });
+    let sha256: string;
+    try {
+      const importance = this.options.importance ?? (() => null);
+      await convertTensors(file.tensors, out, { rounding, importance, pool, onBytes });
+      sha256 = out.finish();
+    } catch (error) {
+      out.abandon();
+      throw error;
+    }
+    Object.assign(manifest.tensors, out.digests);
+    const entry = { file: file.name, sha256, header: out.headerDigest, size: this.#disk.size(path)! };
+    journal.add(entry);
+    return entry;
+  }
+
+  #copy(manifest: Manifest): void {
+    for (const name of COPIED) {
+      const made = this.weights.made[name];
+      const bytes = made === undefined
+        ? readWhole(this.#disk, `${this.source}/${name}`, MOST_COPIED)
+        : new TextEncoder().encode(made);
+      if (bytes === null) continue;
+      writeWhole(this.#disk, `${this.#work}/${name}`, bytes);
+      manifest.files[name] = createHash("sha256").update(bytes).digest("hex");
+      manifest.sizes![name] = bytes.length;
+    }
+  }
+
+  /** Only renames from here on; cut off in the middle, the next run does the rest. */
+  #commit(manifest: Manifest): void {
+    const disk = this.#disk;
+    disk.remove(`${this.target}/manifest.json`);
+    for (const name of disk.list(this.target)) {
+      if (name.endsWith(".safetensors") && !(name in manifest.files)) disk.remove(`${this.target}/${name}`);
+    }
+    for (const name of Object.keys(manifest.files)) {
+      if (disk.size(`${this.#work}/${name}`) !== null) {
+        disk.rename(`${this.#work}/${name}`, `${this.target}/${name}`);
+      }
+    }
+    disk.rename(`${this.#work}/manifest.json`, `${this.target}/manifest.json`);
+    disk.remove(this.#work);
+  }
+}
+
+const MOST_MANIFEST = 64 << 20;
+
+function readManifest(disk: Disk, folder: string): Manifest | null {
+  const path = `${folder}/manifest.json`;
+  const bytes = readWhole(disk, path, MOST_MANIFEST);
+  return bytes === null ? null : parseManifest(path, new TextDecoder().decode(bytes));
 }

@@ -1,8 +1,8 @@
 /**
  * int4: groups of 32 along K, each with scale and minimum in half precision; w ≈ scale · q + minimum, q in 0 … 15.
- * Layout: see Checkpoint (src/model/checkpoint.ts).
+ * Layout: see Checkpoint (src/model/checkpoint.ts). Here: rounding to nearest; quantise_search.ts does better, slower.
  */
-import { fromHalf, toHalf } from "../gpu/safetensors.ts";
+import { HALF_MAX, halfBits, HALVES } from "./half.ts";
 
 export const GROUP = 32;
 
@@ -13,45 +13,127 @@ export interface Int4Tensor {
   scales: Uint32Array<ArrayBuffer>;
 }
 
-const HALF_MAX = 65504;
+/** Values [rows, k] row-major: bfloat16 words, or the bits of float32. */
+export type ValueBits = Uint16Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
+
+/** A value that int4's scale and minimum cannot hold. */
+export class QuantiseError extends Error {
+  /** @param row of the values given */
+  constructor(readonly row: number) {
+    super(`row ${row} has a value that is not finite or beyond half precision`);
+    this.name = "QuantiseError";
+  }
+}
+
+export const emptyInt4 = (rows: number, k: number): Int4Tensor => {
+  const groups = Math.ceil(k / GROUP);
+  return { words: new Uint32Array(rows * groups * 4), scales: new Uint32Array(rows * groups) };
+};
+
+/** float32 values as bits, without a copy. */
+export const bitsOf = (values: Float32Array<ArrayBuffer>): Int32Array<ArrayBuffer> =>
+  new Int32Array(values.buffer, values.byteOffset, values.length);
 
 /**
- * Round to nearest between a group's smallest and largest value.
- * @param values [rows, k] row-major; a last group shorter than 32 is padded with codes 0 that nobody reads
- * @throws Error on values that are not finite or beyond half precision
+ * Each group spans from its smallest to its largest value.
+ * @param values [rows, k]; a last group shorter than 32 is padded with codes 0 that nobody reads
+ * @throws QuantiseError on values that are not finite or beyond half precision
  */
-export function quantiseNearest(values: Float32Array, rows: number, k: number): Int4Tensor {
+export function quantiseNearest(values: ValueBits, rows: number, k: number): Int4Tensor {
+  const out = emptyInt4(rows, k);
   const groups = Math.ceil(k / GROUP);
-  const words = new Uint32Array(rows * groups * 4);
-  const scales = new Uint32Array(rows * groups);
-  for (let r = 0; r < rows; r++) {
-    for (let g = 0; g < groups; g++) {
-      const start = r * k + g * GROUP;
-      const end = Math.min(start + GROUP, (r + 1) * k);
-      let low = values[start];
-      let high = low;
-      for (let i = start + 1; i < end; i++) {
-        const v = values[i];
-        if (v < low) low = v;
-        if (v > high) high = v;
-      }
-      if (!(low >= -HALF_MAX && high <= HALF_MAX)) {
-        throw new Error(`Cannot quantise row ${r}: a value is not finite or beyond half precision`);
-      }
-      const minimum = toHalf(low);
-      const least = fromHalf(minimum);
-      const scaleBits = toHalf((high - least) / 15);
-      const scale = fromHalf(scaleBits);
-      const inverse = scale > 0 ? 1 / scale : 0;
-      scales[r * groups + g] = scaleBits | (minimum << 16);
-      const base = (r * groups + g) * 4;
-      for (let i = start; i < end; i++) {
-        const q = Math.max(0, Math.min(15, Math.round((values[i] - least) * inverse)));
-        const lane = i - start;
-        const at = lane & 7;
-        words[base + (lane >> 3)] |= q << (at < 4 ? 8 * at : 8 * at - 28);
-      }
+  const rest = k % GROUP;
+  // Bits first: the loops below run on plain numbers, without a call or a view a value.
+  const bits = new Int32Array(GROUP);
+  const group = new Float32Array(bits.buffer);
+  const ends = new Int32Array(2);
+  const [wide, narrow] = values instanceof Uint16Array ? [null, values] : [values, null];
+  for (let r = 0, g = 0; r < rows; r++) {
+    for (let c = 0; c < groups; c++, g++) {
+      const start = r * k + c * GROUP;
+      if (rest !== 0 && c === groups - 1) loadRest(values, start, rest, bits);
+      else if (narrow !== null) { for (let i = 0; i < GROUP; i++) bits[i] = narrow[start + i] << 16; }
+      else for (let i = 0; i < GROUP; i++) bits[i] = wide![start + i];
+      span(bits, ends);
+      const low = asFloat(ends[0]), high = asFloat(ends[1]);
+      if (!(low >= -HALF_MAX && high <= HALF_MAX)) throw new QuantiseError(r);
+      const minimumBits = halfBits(low);
+      const minimum = HALVES[minimumBits];
+      const scaleBits = halfBits((high - minimum) / 15);
+      const scale = HALVES[scaleBits];
+      out.scales[g] = scaleBits | (minimumBits << 16);
+      pack(group, minimum, scale > 0 ? 1 / scale : 0, out.words, 4 * g);
+      if (rest !== 0 && c === groups - 1) clearFrom(out.words, 4 * g, rest);
     }
   }
-  return { words, scales };
+  return out;
+}
+
+/** The last, shorter group of a row; its padding repeats a value, so that it changes neither end. */
+export function loadRest(values: ValueBits, start: number, rest: number, bits: Int32Array): void {
+  const shift = values instanceof Uint16Array ? 16 : 0;
+  for (let i = 0; i < GROUP; i++) bits[i] = values[start + (i < rest ? i : 0)] << shift;
+}
+
+/** Codes from lane `rest` on become 0. */
+export function clearFrom(words: Uint32Array, base: number, rest: number): void {
+  for (let lane = rest; lane < GROUP; lane++) {
+    const at = lane & 7;
+    words[base + (lane >> 3)] &= ~(15 << (at < 4 ? 8 * at : 8 * at - 28));
+  }
+}
+
+/** Smallest and largest by integers that sort as the floats do; a NaN lands at one of the ends. */
+function span(bits: Int32Array, ends: Int32Array): void {
+  let low = 0x7fffffff, high = ~0x7fffffff;
+  for (let i = 0; i < GROUP; i += 4) {
+    const a = bits[i], b = bits[i + 1], c = bits[i + 2], d = bits[i + 3];
+    const ka = a ^ ((a >> 31) & 0x7fffffff), kb = b ^ ((b >> 31) & 0x7fffffff);
+    const kc = c ^ ((c >> 31) & 0x7fffffff), kd = d ^ ((d >> 31) & 0x7fffffff);
+    if (ka < low) low = ka;
+    if (ka > high) high = ka;
+    if (kb < low) low = kb;
+    if (kb > high) high = kb;
+    if (kc < low) low = kc;
+    if (kc > high) high = kc;
+    if (kd < low) low = kd;
+    if (kd > high) high = kd;
+  }
+  ends[0] = low ^ ((low >> 31) & 0x7fffffff);
+  ends[1] = high ^ ((high >> 31) & 0x7fffffff);
+}
+
+const oneBits = new Int32Array(1);
+const one = new Float32Array(oneBits.buffer);
+function asFloat(bits: number): number {
+  oneBits[0] = bits;
+  return one[0];
+}
+
+/** 32 values → four words at `base`: q = round((v − minimum) · inverse), held to 0 … 15. */
+export function pack(
+  v: Float32Array,
+  minimum: number,
+  inverse: number,
+  words: Uint32Array,
+  base: number,
+): void {
+  for (let j = 0; j < 4; j++) {
+    const b = 8 * j;
+    let q0 = ((v[b] - minimum) * inverse + 0.5) | 0, q1 = ((v[b + 1] - minimum) * inverse + 0.5) | 0;
+    let q2 = ((v[b + 2] - minimum) * inverse + 0.5) | 0, q3 = ((v[b + 3] - minimum) * inverse + 0.5) | 0;
+    let q4 = ((v[b + 4] - minimum) * inverse + 0.5) | 0, q5 = ((v[b + 5] - minimum) * inverse + 0.5) | 0;
+    let q6 = ((v[b + 6] - minimum) * inverse + 0.5) | 0, q7 = ((v[b + 7] - minimum) * inverse + 0.5) | 0;
+    if ((q0 | q1 | q2 | q3 | q4 | q5 | q6 | q7) >>> 4) {
+      q0 = q0 < 0 ? 0 : q0 > 15 ? 15 : q0;
+      q1 = q1 < 0 ? 0 : q1 > 15 ? 15 : q1;
+      q2 = q2 < 0 ? 0 : q2 > 15 ? 15 : q2;
+      q3 = q3 < 0 ? 0 : q3 > 15 ? 15 : q3;
+      q4 = q4 < 0 ? 0 : q4 > 15 ? 15 : q4;
+      q5 = q5 < 0 ? 0 : q5 > 15 ? 15 : q5;
+      q6 = q6 < 0 ? 0 : q6 > 15 ? 15 : q6;
+      q7 = q7 < 0 ? 0 : q7 > 15 ? 15 : q7;
+    }
+    words[base + j] = q0 | q4 << 4 | q1 << 8 | q5 << 12 | q2 << 16 | q6 << 20 | q3 << 24 | q7 << 28;
+  }
 }

@@ -1,11 +1,31 @@
 /** Writes a safetensors file tensor by tensor; atomic: the final name appears only when all is on disk. */
 import type { Dtype } from "../gpu/safetensors.ts";
+import { type DiskFile, realDisk, writeAll } from "./disk.ts";
 
 export interface PlannedTensor {
   name: string;
   dtype: Dtype;
   shape: number[];
   bytes: number;
+}
+
+/** Length and JSON header, padded to 8 bytes, for tensors that follow in this order. */
+export function safetensorsHeader(
+  plan: readonly PlannedTensor[],
+  metadata: Record<string, string> = {},
+): Uint8Array<ArrayBuffer> {
+  const header: Record<string, unknown> = { __metadata__: { format: "pt", ...metadata } };
+  let offset = 0;
+  for (const t of plan) {
+    header[t.name] = { dtype: t.dtype, shape: t.shape, data_offsets: [offset, offset + t.bytes] };
+    offset += t.bytes;
+  }
+  const text = new TextEncoder().encode(JSON.stringify(header));
+  const length = Math.ceil(text.length / 8) * 8;
+  const all = new Uint8Array(8 + length).fill(32);
+  new DataView(all.buffer).setBigUint64(0, BigInt(length), true);
+  all.set(text, 8);
+  return all;
 }
 
 /** Streams tensors in the planned order into `path`. */
@@ -15,7 +35,7 @@ export class SafetensorsWriter {
 
   private constructor(
     readonly path: string,
-    private readonly file: Deno.FsFile,
+    private readonly file: DiskFile,
     private readonly plan: PlannedTensor[],
     temporary: string,
   ) {
@@ -27,21 +47,9 @@ export class SafetensorsWriter {
     plan: PlannedTensor[],
     metadata: Record<string, string> = {},
   ): SafetensorsWriter {
-    const header: Record<string, unknown> = { __metadata__: { format: "pt", ...metadata } };
-    let offset = 0;
-    for (const t of plan) {
-      header[t.name] = { dtype: t.dtype, shape: t.shape, data_offsets: [offset, offset + t.bytes] };
-      offset += t.bytes;
-    }
-    let text = JSON.stringify(header);
-    const length = Math.ceil(new TextEncoder().encode(text).length / 8) * 8;
-    while (new TextEncoder().encode(text).length < length) text += " ";
     const temporary = `${path}.part`;
-    const file = Deno.openSync(temporary, { write: true, create: true, truncate: true });
-    const head = new Uint8Array(8);
-    new DataView(head.buffer).setBigUint64(0, BigInt(length), true);
-    writeAll(file, head);
-    writeAll(file, new TextEncoder().encode(text));
+    const file = realDisk.open(temporary, "create");
+    writeAll(file, safetensorsHeader(plan, metadata));
     return new SafetensorsWriter(path, file, plan, temporary);
   }
 
@@ -61,14 +69,8 @@ export class SafetensorsWriter {
     if (this.#at !== this.plan.length) {
       throw new Error(`Cannot finish ${this.path}: ${this.plan[this.#at].name} is missing`);
     }
-    this.file.syncSync();
+    this.file.sync();
     this.file.close();
-    Deno.renameSync(this.#temporary, this.path);
+    realDisk.rename(this.#temporary, this.path);
   }
-}
-
-/** Deno may write short without an error. */
-function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
-  let at = 0;
-  while (at < bytes.length) at += file.writeSync(bytes.subarray(at));
 }

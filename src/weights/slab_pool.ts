@@ -1,0 +1,67 @@
+/** Slabs on several cores: each Worker takes one after another, what they give comes back to whoever asked. */
+import { type Int4Tensor, QuantiseError } from "./quantise.ts";
+import { runSlab, type SlabJob } from "./slab.ts";
+
+interface Waiting {
+  job: SlabJob;
+  resolve: (out: Int4Tensor) => void;
+  reject: (error: Error) => void;
+}
+
+export class SlabPool {
+  readonly #idle: Worker[] = [];
+  readonly #all: Worker[] = [];
+  readonly #queue: Waiting[] = [];
+  readonly #running = new Map<Worker, Waiting>();
+
+  /** @param workers 0: slabs run in place, one after the other */
+  constructor(readonly workers: number) {}
+
+  /** @throws QuantiseError; Error when the Worker fails. The job's buffers are given away. */
+  run(job: SlabJob): Promise<Int4Tensor> {
+    if (this.workers === 0) return new Promise((resolve) => resolve(runSlab(job)));
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ job, resolve, reject });
+      this.#next();
+    });
+  }
+
+  close(): void {
+    for (const worker of this.#all) worker.terminate();
+    for (const { reject } of [...this.#running.values(), ...this.#queue]) {
+      reject(new Error("Cannot convert: it was stopped"));
+    }
+    this.#running.clear();
+    this.#queue.length = 0;
+  }
+
+  #next(): void {
+    if (this.#queue.length === 0) return;
+    const worker = this.#idle.pop() ?? (this.#all.length < this.workers ? this.#start() : undefined);
+    if (worker === undefined) return;
+    const waiting = this.#queue.shift()!;
+    this.#running.set(worker, waiting);
+    worker.postMessage(waiting.job, [waiting.job.input.bytes.buffer]);
+  }
+
+  #start(): Worker {
+    const worker = new Worker(new URL("./slab_worker.ts", import.meta.url), { type: "module" });
+    this.#all.push(worker);
+    worker.onmessage = ({ data }: MessageEvent<Int4Tensor & { error?: string; row?: number | null }>) => {
+      const waiting = this.#running.get(worker);
+      this.#running.delete(worker);
+      this.#idle.push(worker);
+      if (data.error === undefined) waiting?.resolve(data);
+      else {
+        waiting?.reject(typeof data.row === "number" ? new QuantiseError(data.row) : new Error(data.error));
+      }
+      this.#next();
+    };
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.#running.get(worker)?.reject(new Error(`Cannot convert: a worker failed: ${event.message}`));
+      this.#running.delete(worker);
+    };
+    return worker;
+  }
+}

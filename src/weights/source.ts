@@ -1,0 +1,43 @@
+/** Where weights come from: files of tensors, each to be kept as it is or turned into int4, read by rows. */
+import type { Dtype } from "../gpu/safetensors.ts";
+import type { SlabInput } from "./slab.ts";
+
+export interface SourceTensor {
+  /** The official name. */
+  name: string;
+  shape: number[];
+  /** Bytes in the source, for progress. */
+  bytes: number;
+  /** int4: rows of `shape` [n, k]; a dtype: kept, stored as that. */
+  target: "int4" | Dtype;
+  /** Rows (indices of the first dimension; a scalar is one row) come in slabs of at most so many; null: all at once. */
+  slabRows: number | null;
+  /** Raw rows [from, from + count) for `target` int4. */
+  slab(from: number, count: number): SlabInput;
+  /** Stored bytes of rows [from, from + count) for a kept tensor. */
+  raw(from: number, count: number): Uint8Array<ArrayBuffer>;
+}
+
+/** Tensors that go into one output file. */
+export interface SourceFile {
+  /** The output file's name. */
+  name: string;
+  tensors: SourceTensor[];
+}
+
+export interface WeightSource {
+  files: SourceFile[];
+  /** Changes with the content: names, sizes, headers of the files. */
+  digest: string;
+  /** Changes also when a file was merely written again (modification times). */
+  stamp: string;
+  /** Files that are made rather than copied (config.json without its quantisation), by name. */
+  made: Record<string, string>;
+  close(): void;
+}
+
+/** Bytes of a slab. */
+const SLAB = 8 << 20;
+
+/** Rows of a slab when one row has so many bytes. */
+export const rowsOfSlab = (rowBytes: number): number => Math.max(1, Math.floor(SLAB / Math.max(1, rowBytes)));

@@ -1,0 +1,75 @@
+/** A published checkpoint as a source: one or many safetensors files of bf16, f16 or f32. */
+import { createHash } from "node:crypto";
+import { SafetensorsFile, type TensorInfo } from "../gpu/safetensors.ts";
+import { becomesInt4 } from "./keep_rule.ts";
+import { shardNames } from "./shard_index.ts";
+import { rowsOfSlab, type SourceTensor, type WeightSource } from "./source.ts";
+
+const FLOATS = new Set(["BF16", "F16", "F32"]);
+
+/**
+ * @param keeps by name and shape, whether a matrix becomes int4
+ * @throws Error naming the file that is missing or damaged
+ */
+export function openSafetensorsSource(folder: string, keeps = becomesInt4): WeightSource {
+  const names = shardNames(folder);
+  const files: SafetensorsFile[] = [];
+  try {
+    for (const name of names) files.push(SafetensorsFile.open(`${folder}/${name}`));
+    const owner = new Map<string, string>();
+    files.forEach((file, i) => {
+      for (const name of file.tensors.keys()) {
+        const other = owner.get(name);
+        if (other !== undefined) {
+          throw new Error(`Cannot convert ${folder}: tensor ${name} stands in ${other} and in ${names[i]}`);
+        }
+        owner.set(name, names[i]);
+      }
+    });
+    return {
+      files: files.map((file, i) => ({
+        name: names[i],
+        tensors: [...file.tensors.values()].sort((a, b) => a.begin - b.begin || a.end - b.end)
+          .map((t) => sourceTensor(file, t, keeps)),
+      })),
+      ...fingerprints(names.map((name) => `${folder}/${name}`), files),
+      made: {},
+      close: () => files.forEach((file) => file.close()),
+    };
+  } catch (error) {
+    for (const file of files) file.close();
+    throw error;
+  }
+}
+
+/** Digests of what the files' headers and sizes say, and of their times. */
+export function fingerprints(
+  paths: string[],
+  files: readonly SafetensorsFile[],
+): { digest: string; stamp: string } {
+  const content = createHash("sha256"), times = createHash("sha256");
+  paths.forEach((path, i) => {
+    const { size, mtime } = Deno.statSync(path);
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    content.update(JSON.stringify([name, size, [...files[i].tensors.values()]]));
+    times.update(JSON.stringify([name, size, mtime?.getTime() ?? 0]));
+  });
+  const digest = content.digest("hex");
+  return { digest, stamp: times.update(digest).digest("hex") };
+}
+
+function sourceTensor(file: SafetensorsFile, t: TensorInfo, keeps: typeof becomesInt4): SourceTensor {
+  const bytes = t.end - t.begin;
+  const rows = t.shape[0] ?? 1;
+  const width = rows === 0 ? 0 : bytes / rows;
+  const raw = (from: number, count: number) => file.read(t.name, from * width, count * width);
+  return {
+    name: t.name,
+    shape: t.shape,
+    bytes,
+    target: FLOATS.has(t.dtype) && keeps(t.name, t.shape) ? "int4" : t.dtype,
+    slabRows: rowsOfSlab(width),
+    slab: (from, count) => ({ kind: "plain", dtype: t.dtype, bytes: raw(from, count) }),
+    raw,
+  };
+}
