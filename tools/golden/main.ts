@@ -10,20 +10,35 @@ import { Media } from "../../src/prompt/media.ts";
 import { runtimeDir, setUp } from "../setup/setup.ts";
 import { runAnswers } from "./answers.ts";
 import { runModelCase } from "./model.ts";
+import { valley2_5 } from "./model_valley2_5.ts";
+import { valley3 } from "./model_valley3.ts";
 import { runPreprocessAudio } from "./preprocess_audio.ts";
 import { runPreprocessImage } from "./preprocess_image.ts";
 import { runPreprocessVideo } from "./preprocess_video.ts";
 import { runPrompts } from "./prompts.ts";
 import type { CaseResult, GoldenOptions } from "./report.ts";
 
-/** Runners of family valley3 by `kind`. */
-const KINDS: Record<string, (dir: string, options: GoldenOptions) => Promise<CaseResult>> = {
-  "model": runModelCase,
-  "preprocess-image": runPreprocessImage,
-  "preprocess-audio": runPreprocessAudio,
-  "preprocess-video": runPreprocessVideo,
-  "prompts": runPrompts,
+type Run = (dir: string, options: GoldenOptions) => Promise<CaseResult>;
+
+/** Runners by family and `kind`. */
+const RUNNERS: Record<string, Record<string, Run>> = {
+  valley3: {
+    "model": (dir, options) => runModelCase(valley3, dir, options),
+    "preprocess-image": runPreprocessImage,
+    "preprocess-audio": runPreprocessAudio,
+    "preprocess-video": runPreprocessVideo,
+    "prompts": runPrompts,
+  },
+  valley2_5: {
+    "model": (dir, options) => runModelCase(valley2_5, dir, options),
+  },
 };
+
+function runnerOf(family: unknown, kind: unknown): Run {
+  const kinds = typeof family === "string" && Object.hasOwn(RUNNERS, family) ? RUNNERS[family] : {};
+  if (typeof kind === "string" && Object.hasOwn(kinds, kind)) return kinds[kind];
+  throw new Error(`kind ${kind} of family ${family} is not known`);
+}
 
 const isFile = (path: string): boolean => {
   try {
@@ -51,9 +66,7 @@ export async function runFolder(dir: string, options: GoldenOptions, media: Medi
   try {
     if (isFile(`${dir}/case.json`)) {
       const { kind, family } = JSON.parse(Deno.readTextFileSync(`${dir}/case.json`));
-      const run = Object.hasOwn(KINDS, kind) ? KINDS[kind] : null;
-      if (!run || family !== "valley3") throw new Error(`kind ${kind} of family ${family} is not known`);
-      return [await run(dir, options)];
+      return [await runnerOf(family, kind)(dir, options)];
     }
     if (isFile(`${dir}/samples/answers.json`)) return await runAnswers(dir, options, media);
     throw new Error("it holds neither case.json nor samples/answers.json");

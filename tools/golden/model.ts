@@ -1,123 +1,30 @@
 /** Model cases of the fixtures: official inputs → every intermediate, logits and greedy ids on the GPU path. */
-import type { MediaFeature, SequenceStep } from "../../src/families/family.ts";
-import { readValley3Config } from "../../src/families/valley3/config.ts";
-import { Valley3Model } from "../../src/families/valley3/model.ts";
+import type { SequenceStep } from "../../src/families/family.ts";
 import { openGpu } from "../../src/gpu/device.ts";
 import { PROFILES, readTensors, Runtime } from "../../src/gpu/pass.ts";
 import { measureProfile } from "../../src/gpu/profile.ts";
 import { SafetensorsFile, toFloat32 } from "../../src/gpu/safetensors.ts";
 import type { Tensor } from "../../src/gpu/tensor.ts";
-import { audioTokens } from "../../src/model/audio_aut.ts";
 import { Checkpoint } from "../../src/model/checkpoint.ts";
-import { mropePositions } from "../../src/prompt/positions.ts";
+import { type GoldenFamily, type Inputs, values } from "./model_case.ts";
 import type { CaseResult, GoldenOptions } from "./report.ts";
 import { nmse } from "./report.ts";
 
 const GREEDY_STEPS = 24;
 const BLOCK = 16;
 
-/** Float32 values of a tensor in any dtype. */
-function values(file: SafetensorsFile, name: string): { data: Float32Array; shape: number[] } {
-  const info = file.tensors.get(name)!;
-  return { data: toFloat32(file.read(name), info.dtype), shape: info.shape };
-}
-
-interface Inputs {
-  ids: Uint32Array;
-  positions: Float32Array;
-  ropeDelta: number;
-  hasPositions: boolean;
-  media: MediaFeature[];
-  /** Media-store row of each prompt token or −1. */
-  mediaRows: Int32Array;
-}
-
-function readInputs(file: SafetensorsFile, config: ReturnType<typeof readValley3Config>): Inputs {
-  const ids = Uint32Array.from(values(file, "input_ids").data);
-  const media: MediaFeature[] = [];
-  const images: [number, number, number][] = [];
-  const videos: { grid: [number, number, number]; secondPerGrid: number }[] = [];
-  const audios: number[] = [];
-  const visual = (kind: "image" | "video", pixels: string, grids: string, seconds: string | null) => {
-    if (!file.tensors.has(pixels)) return;
-    const rows = values(file, pixels);
-    const width = rows.shape[1];
-    const grid = values(file, grids).data;
-    const second = seconds && file.tensors.has(seconds) ? values(file, seconds).data : null;
-    let at = 0;
-    for (let i = 0; i < grid.length / 3; i++) {
-      const shape = [...grid.subarray(3 * i, 3 * i + 3)] as [number, number, number];
-      const count = shape[0] * shape[1] * shape[2];
-      const data = rows.data.slice(at * width, (at + count) * width);
-      media.push({ kind, digest: `${kind}${i}`, tokens: count / config.vision.merge ** 2, data, shape });
-      at += count;
-      if (kind === "image") images.push(shape);
-      else videos.push({ grid: shape, secondPerGrid: second ? second[i] : 1 });
-    }
-  };
-  visual("image", "pixel_values", "image_grid_thw", null);
-  visual("video", "pixel_values_videos", "video_grid_thw", "video_second_per_grid");
-  if (file.tensors.has("input_features")) {
-    const mel = values(file, "input_features");
-    const mask = values(file, "feature_attention_mask").data;
-    const [count, bins, frames] = mel.shape;
-    for (let i = 0; i < count; i++) {
-      const valid = mask.subarray(i * frames, (i + 1) * frames).reduce((a, b) => a + b, 0);
-      const data = new Float32Array(bins * valid);
-      for (let b = 0; b < bins; b++) {
-        data.set(mel.data.subarray((i * bins + b) * frames, (i * bins + b) * frames + valid), b * valid);
-      }
-      media.push({
-        kind: "audio",
-        digest: `audio${i}`,
-        tokens: audioTokens(valid),
-        data,
-        shape: [bins, valid],
-      });
-      audios.push(audioTokens(valid));
-    }
-  }
-  const t = config.tokens;
-  const rope = mropePositions(ids, t, {
-    images,
-    videos,
-    audios,
-    mergeSize: config.vision.merge,
-    positionIdPerSeconds: config.positionIdPerSeconds,
-  });
-  const plain = new Float32Array(3 * ids.length).map((_, i) => i % ids.length);
-  return {
-    ids,
-    positions: rope?.positions ?? plain,
-    ropeDelta: rope?.ropeDelta ?? 0,
-    hasPositions: rope !== null,
-    media,
-    mediaRows: rowsOfMedia(ids, media, t),
-  };
-}
-
-/** Pads are filled in prompt order, each kind from its own list; store rows follow the order of `media`. */
-function rowsOfMedia(
-  ids: Uint32Array,
-  media: MediaFeature[],
-  t: { image: number; video: number; audio: number },
-): Int32Array {
-  const next = new Map<number, number[]>();
-  let row = 0;
-  for (const m of media) {
-    const id = t[m.kind];
-    const list = next.get(id) ?? [];
-    for (let i = 0; i < m.tokens; i++) list.push(row++);
-    next.set(id, list);
-  }
-  return Int32Array.from(ids, (id) => next.get(id)?.shift() ?? -1);
-}
+/** Names of intermediates in expected.safetensors. */
+const INTERMEDIATE = /^(vision|audio|text|siglip|projector|qwen2vl|temporal)\./;
 
 /** Runs one model case. */
-export async function runModelCase(dir: string, options: GoldenOptions): Promise<CaseResult> {
+export async function runModelCase<Config>(
+  family: GoldenFamily<Config>,
+  dir: string,
+  options: GoldenOptions,
+): Promise<CaseResult> {
   const spec = JSON.parse(Deno.readTextFileSync(`${dir}/case.json`));
   const folder = `${dir}/${spec.model}`;
-  const config = readValley3Config(JSON.parse(Deno.readTextFileSync(`${folder}/config.json`)));
+  const config = family.readConfig(JSON.parse(Deno.readTextFileSync(`${folder}/config.json`)));
   const inputs = SafetensorsFile.open(`${dir}/inputs.safetensors`);
   const expected = SafetensorsFile.open(`${dir}/expected.safetensors`);
   const result: CaseResult = { name: spec.case, lines: [], failures: [] };
@@ -126,10 +33,10 @@ export async function runModelCase(dir: string, options: GoldenOptions): Promise
   runtime.profile = options.profile ? PROFILES[options.profile] : await measureProfile(runtime);
   const checkpoint = Checkpoint.open(folder);
   try {
-    const input = readInputs(inputs, config);
+    const input = family.readInputs(inputs, config);
     const length = input.ids.length;
     const blocks = Math.ceil((length + GREEDY_STEPS + 1) / BLOCK);
-    const model = await Valley3Model.load(runtime, checkpoint, config, {
+    const model = await family.load(runtime, checkpoint, config, {
       precision: options.dtype,
       kvPrecision: options.dtype,
       blocks,
@@ -164,7 +71,7 @@ export async function runModelCase(dir: string, options: GoldenOptions): Promise
         slot: 0,
         ids: null,
         start: length + i,
-        positions: new Float32Array([at, at, at]),
+        positions: new Float32Array(input.axes).fill(at),
         mediaRows: null,
         blocks: table,
         sample,
@@ -174,7 +81,7 @@ export async function runModelCase(dir: string, options: GoldenOptions): Promise
 
     comparePositions(expected, input, result);
     for (const [name, info] of expected.tensors) {
-      if (!/^(vision|audio|text)\./.test(name) || name.endsWith("_windowed")) continue;
+      if (!INTERMEDIATE.test(name) || name.endsWith("_windowed")) continue;
       const tensors = seen.get(name);
       if (!tensors) {
         result.failures.push(`${name}: not computed`);
@@ -238,6 +145,16 @@ function comparePositions(expected: SafetensorsFile, input: Inputs, result: Case
     else if (bad >= 0) {
       result.failures.push(`position_ids[${bad}]: ${input.positions[bad]}, expected ${want[bad]}`);
     } else result.lines.push("position_ids             exact");
+  }
+  if (expected.tensors.has("image_token_counts")) {
+    const { data, shape } = values(expected, "image_token_counts");
+    const each = data.length / shape[0]; // Valley2 counts by tower
+    const want = Array.from(
+      { length: shape[0] },
+      (_, i) => data.subarray(each * i, each * (i + 1)).reduce((a, b) => a + b, 0),
+    );
+    const got = input.media.map((m) => m.tokens);
+    if (`${got}` !== `${want}`) result.failures.push(`image tokens: ${got}, expected ${want}`);
   }
   if (expected.tensors.has("rope_delta")) {
     const want = values(expected, "rope_delta").data[0];
