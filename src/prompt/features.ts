@@ -5,6 +5,7 @@ import type { MediaFeature, MediaKind, Raster, VideoPlan, Wave } from "../famili
 import { PromptError } from "../families/family.ts";
 import { audioTokens } from "./audio_tokens.ts";
 import { logMel, MEL_SAMPLE_RATE } from "./mel.ts";
+import { navitFit } from "./navit_resize.ts";
 import { patchify, type PatchOptions } from "./patchify.ts";
 import { resample } from "./resample.ts";
 import { resize } from "./resize.ts";
@@ -17,6 +18,11 @@ const PREPROCESSING_VERSION = 1;
 /** A picture as the Qwen ViT takes it: tokens = h·w / merge². */
 export function imageFeature(image: Raster, limits: PixelLimits, patch: PatchOptions): MediaFeature {
   return patchFeature("image", [fit(image, limits, patch)], patch);
+}
+
+/** A picture as Valley2.5 takes it: resized twice, then as above. */
+export function navitFeature(image: Raster, limits: PixelLimits, patch: PatchOptions): MediaFeature {
+  return patchFeature("image", [navitFit(image, limits)], patch);
 }
 
 /**

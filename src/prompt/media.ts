@@ -123,6 +123,11 @@ export class Media {
     return this.#pool.run("imageFeature", { image, limits, patch }, this.options.imageDeadline * 1000);
   }
 
+  /** A picture resized twice (Valley2.5). */
+  navitFeature(image: Raster, limits: PixelLimits, patch: PatchOptions): Promise<MediaFeature> {
+    return this.#pool.run("navitFeature", { image, limits, patch }, this.options.imageDeadline * 1000);
+  }
+
   videoFeature(
     frames: Raster[],
     fitted: boolean,

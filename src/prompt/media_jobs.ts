@@ -2,7 +2,7 @@
 
 import type { MediaFeature, Raster, VideoPlan, Wave } from "../families/family.ts";
 import { decodeAudio } from "./audio.ts";
-import { audioFeature, imageFeature, videoFeature } from "./features.ts";
+import { audioFeature, imageFeature, navitFeature, videoFeature } from "./features.ts";
 import { decodeImage } from "./image.ts";
 import type { ImageOptions } from "./pixels.ts";
 import type { PatchOptions } from "./patchify.ts";
@@ -25,6 +25,7 @@ export interface Jobs {
   decodeSoundtrack: { input: { path: string; format: VideoFormat; tools: VideoTools }; output: Wave };
   decodeVideo: { input: { file: VideoFile; plan: VideoPlan; tools: VideoTools }; output: DecodedVideo };
   imageFeature: { input: { image: Raster; limits: PixelLimits; patch: PatchOptions }; output: MediaFeature };
+  navitFeature: { input: { image: Raster; limits: PixelLimits; patch: PatchOptions }; output: MediaFeature };
   videoFeature: {
     input: { frames: Raster[]; fitted: boolean; plan: VideoPlan; patch: PatchOptions };
     output: MediaFeature;
@@ -47,6 +48,7 @@ const RUN: { [K in JobKind]: (input: JobInput<K>) => JobOutput<K> | Promise<JobO
     return { frames: frames.map(shareRaster), audio: audio === null ? null : shareWave(audio) };
   },
   imageFeature: ({ image, limits, patch }) => imageFeature(image, limits, patch),
+  navitFeature: ({ image, limits, patch }) => navitFeature(image, limits, patch),
   videoFeature: ({ frames, fitted, plan, patch }) => videoFeature(frames, fitted, plan, patch),
   audioFeature: ({ audio, melBins }) => audioFeature(audio, melBins),
 };

@@ -10,6 +10,8 @@ export interface PatchOptions {
   /** By channel, of values in 0 … 1. */
   mean: readonly number[];
   std: readonly number[];
+  /** fused (default): (v − 255·mean)/(255·std); rescaled: v·(1/255) in double, then (x − mean)/std in float32. */
+  normalise?: "fused" | "rescaled";
 }
 
 export interface Patches {
@@ -29,7 +31,7 @@ export function patchify(frames: readonly Raster[], options: PatchOptions): Patc
   if (!Number.isInteger(h / merge) || !Number.isInteger(w / merge)) {
     throw new Error(`Cannot cut ${width}×${height} pixels in patches of ${p * merge}`);
   }
-  const levels = [0, 1, 2].map((c) => normalisedLevels(options.mean[c], options.std[c]));
+  const levels = [0, 1, 2].map((c) => normalisedLevels(options, c));
   const area = p * p;
   const data = new Float32Array(t * h * w * 3 * depth * area);
   let row = 0; // offset in data
@@ -56,8 +58,15 @@ export function patchify(frames: readonly Raster[], options: PatchOptions): Patc
   return { data, grid: [t, h, w] };
 }
 
-/** The 256 values that a byte can become: (v − 255·mean)/(255·std) in float32, as the fused fast processor does. */
-function normalisedLevels(mean: number, std: number): Float32Array {
-  const shift = Math.fround(mean * 255), scale = Math.fround(std * 255);
+/** The 256 values that a byte of channel c can become, as the fast ("fused") or the slow official processor makes them. */
+function normalisedLevels({ mean, std, normalise }: PatchOptions, c: number): Float32Array {
+  if (normalise === "rescaled") {
+    const shift = Math.fround(mean[c]), scale = Math.fround(std[c]);
+    return Float32Array.from(
+      { length: 256 },
+      (_, v) => Math.fround(Math.fround(v * (1 / 255)) - shift) / scale,
+    );
+  }
+  const shift = Math.fround(mean[c] * 255), scale = Math.fround(std[c] * 255);
   return Float32Array.from({ length: 256 }, (_, v) => Math.fround(v - shift) / scale);
 }

@@ -21,6 +21,8 @@ export interface ImageOptions {
 }
 
 export const VALLEY3_IMAGE: ImageOptions = { applyOrientation: true, alpha: "white" };
+/** PIL's convert("RGB") alone: Valley2.5, Valley2, Valley (2023). */
+export const PLAIN_IMAGE: ImageOptions = { applyOrientation: false, alpha: "drop" };
 
 export function toRgb({ width, height, rgba }: Pixels, alpha: AlphaMode): Raster {
   const rgb = new Uint8Array(width * height * 3);

@@ -28,6 +28,12 @@ export function sampleFrames(totalFrames: number, videoFps: number, plan: VideoP
   return linspace(totalFrames - 1, count).map(roundHalfEven);
 }
 
+/** The older families' rule: i·(total − 1)/(count − 1) cut down, the last exactly total − 1; short videos repeat frames. */
+export function spreadFrames(totalFrames: number, count: number): number[] {
+  const step = (totalFrames - 1) / (count - 1);
+  return Array.from({ length: count }, (_, i) => i === count - 1 ? totalFrames - 1 : Math.floor(i * step));
+}
+
 /** torch.linspace(0, end, steps) in float32: from both ends towards the middle. */
 function linspace(end: number, steps: number): number[] {
   const step = Math.fround(end / (steps - 1));

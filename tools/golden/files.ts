@@ -5,11 +5,11 @@ import { SafetensorsFile, toFloat32 } from "../../src/gpu/safetensors.ts";
 // deno-lint-ignore no-explicit-any
 type Json = any;
 
-/** case.json of a folder. Throws an Error unless it is of this kind and of the family valley3. */
-export function readCase(dir: string, kind: string): Json {
+/** case.json of a folder. Throws an Error unless it is of this kind and family. */
+export function readCase(dir: string, kind: string, family = "valley3"): Json {
   const json = readJson(`${dir}/case.json`);
   if (json?.kind !== kind) throw new Error(`Cannot use ${dir}: its kind is ${json?.kind}, not ${kind}`);
-  if (json.family !== "valley3") throw new Error(`Cannot use ${dir}: the family ${json.family} is not known`);
+  if (json.family !== family) throw new Error(`Cannot use ${dir}: the family ${json.family} is not known`);
   return json;
 }
 

@@ -14,6 +14,8 @@ import { valley2_5 } from "./model_valley2_5.ts";
 import { valley3 } from "./model_valley3.ts";
 import { runPreprocessAudio } from "./preprocess_audio.ts";
 import { runPreprocessImage } from "./preprocess_image.ts";
+import { runPreprocessImage25 } from "./preprocess_image_valley2_5.ts";
+import { runSpreadFrames } from "./preprocess_video_valley.ts";
 import { runPreprocessVideo } from "./preprocess_video.ts";
 import { runPrompts } from "./prompts.ts";
 import type { CaseResult, GoldenOptions } from "./report.ts";
@@ -31,6 +33,8 @@ const RUNNERS: Record<string, Record<string, Run>> = {
   },
   valley2_5: {
     "model": (dir, options) => runModelCase(valley2_5, dir, options),
+    "preprocess-image": runPreprocessImage25,
+    "preprocess-video": (dir) => runSpreadFrames(dir, "valley2_5"),
   },
 };
 
