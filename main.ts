@@ -1,5 +1,6 @@
 /** Command line → what to run. The only reader of the environment. */
 
+import { convertCommand } from "./src/commands/convert.ts";
 import { serveOptions, UsageError } from "./src/commands/options.ts";
 import { serve } from "./src/commands/serve.ts";
 
@@ -7,7 +8,13 @@ const DEMO = new URL("./weights/demo", import.meta.url).pathname;
 const DEMO_NAME = "valley3-demo";
 
 const USAGE = `valley serve [--model FOLDER] [--host H] [--port N] [--engine gpu|fake]
-             [--api-keys FILE] [--insecure] [--drain-grace S] [--drain-timeout S]`;
+             [--api-keys FILE] [--insecure] [--drain-grace S] [--drain-timeout S]
+valley convert SOURCE TARGET   (--help tells more)`;
+
+const TERMINAL = {
+  write: (text: string) => void Deno.stdout.writeSync(new TextEncoder().encode(text)),
+  isTerminal: Deno.stdout.isTerminal(),
+};
 
 /** Exit codes of sysexits.h: 64 the command is wrong, 69 something it needs is missing. */
 async function main([command, ...args]: string[]): Promise<number> {
@@ -25,6 +32,8 @@ async function main([command, ...args]: string[]): Promise<number> {
           : options.model.split("/").findLast((part) => part !== "") ?? DEMO_NAME;
         return await serve(options, { ffmpeg: findFfmpeg(env.PATH ?? ""), defaultName, print: console.log });
       }
+      case "convert":
+        return await convertCommand(args, TERMINAL);
       default:
         throw new UsageError(command === undefined ? USAGE : `Unknown command ${command}\n${USAGE}`);
     }

@@ -1,0 +1,81 @@
+/** `convert`: a published checkpoint → a folder with int4 weights. */
+
+import { parseArgs } from "node:util";
+import { convert } from "../weights/convert.ts";
+import { bytesText, durationText, Progress } from "../weights/progress.ts";
+import { UsageError } from "./options.ts";
+
+export const CONVERT_USAGE =
+  `valley convert SOURCE TARGET [--rounding nearest|search] [--workers N] [--thinking]
+
+Turns the published checkpoint in folder SOURCE (safetensors of bf16, f16 or f32) into int4 in folder TARGET.
+Cut off at any moment, the same command goes on where it stopped; TARGET is served only once it is whole.
+
+  --rounding search   smaller error, several times slower
+  --workers N         cores that quantise (default: all); the result is the same
+  --thinking          a Think model: it takes a reasoning effort
+
+Examples:
+  valley convert ~/Valley3-8B-Instruct ~/valley3-8b-int4
+  valley convert ~/Valley3-8B-Think ~/valley3-8b-think-int4 --thinking --rounding search`;
+
+const FLAGS = {
+  rounding: { type: "string" },
+  workers: { type: "string" },
+  thinking: { type: "boolean" },
+  help: { type: "boolean" },
+} as const;
+
+export interface Terminal {
+  write(text: string): void;
+  isTerminal: boolean;
+}
+
+/** @returns exit code. Throws UsageError, and Error saying what stands in the way. */
+export async function convertCommand(args: string[], terminal: Terminal): Promise<number> {
+  const { values, positionals } = parsed(args);
+  if (values.help) {
+    terminal.write(`${CONVERT_USAGE}\n`);
+    return 0;
+  }
+  const { rounding = "nearest", workers } = values;
+  if (positionals.length !== 2) throw new UsageError(CONVERT_USAGE);
+  if (rounding !== "nearest" && rounding !== "search") {
+    throw new UsageError(`--rounding must be nearest or search, not ${rounding}`);
+  }
+  if (workers !== undefined && !/^\d{1,3}$/.test(workers)) throw new UsageError("--workers must be a number");
+  const [source, target] = positionals;
+  const started = performance.now();
+  let progress: Progress | null = null;
+  let bytes = 0;
+  const manifest = await convert(source, target, {
+    rounding,
+    reasoning: values.thinking ? "prompted" : "none",
+    ...(workers === undefined ? {} : { workers: Number(workers) }),
+    onProgress(done, total, tensor) {
+      progress ??= new Progress({
+        verb: "converting",
+        total,
+        write: terminal.write,
+        terminal: terminal.isTerminal,
+      });
+      progress.update(done, tensor);
+      bytes = total;
+    },
+  });
+  const seconds = (performance.now() - started) / 1000;
+  const size = Object.values(manifest.sizes ?? {}).reduce((a, b) => a + b, 0);
+  const message = bytes === 0
+    ? `${target} is converted already (${bytesText(size)})`
+    : `${target}: ${bytesText(bytes)} became ${bytesText(size)} in ${durationText(seconds)}`;
+  (progress ?? new Progress({ verb: "", total: 0, write: terminal.write, terminal: false })).finish(message);
+  return 0;
+}
+
+function parsed(args: string[]) {
+  try {
+    return parseArgs({ args, options: FLAGS, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError(`${error instanceof Error ? error.message : String(error)}\n${CONVERT_USAGE}`);
+  }
+}

@@ -1,0 +1,27 @@
+/**
+ * The family's published names. Read in the official repository (github.com/bytedance/Valley, README at commit 7201bbb,
+ * 8 May 2026), which links each of them as huggingface.co/<id>. The hub itself could not be reached from where this was
+ * written: that the repositories are there today, their files and sizes, was not verified.
+ */
+
+export interface KnownModel {
+  /** Hub id. */
+  id: string;
+  family: "valley3" | "valley2.5" | "valley2";
+  /** "prompted": a Think model, steered by a system prompt. */
+  reasoning: "prompted" | "none";
+}
+
+export const KNOWN_MODELS: readonly KnownModel[] = [
+  { id: "bytedance-research/Valley3-8B-Instruct", family: "valley3", reasoning: "none" },
+  { id: "bytedance-research/Valley3-8B-Think", family: "valley3", reasoning: "prompted" },
+  { id: "bytedance-research/Valley3-32B-Instruct", family: "valley3", reasoning: "none" },
+  { id: "bytedance-research/Valley3-32B-Think", family: "valley3", reasoning: "prompted" },
+  { id: "bytedance-research/Valley2.5", family: "valley2.5", reasoning: "none" },
+  { id: "bytedance-research/Valley2-DPO", family: "valley2", reasoning: "none" },
+  { id: "bytedance-research/Valley-Eagle-7B", family: "valley2", reasoning: "none" },
+];
+
+/** By id, upper and lower case alike; null: not one of the family. */
+export const knownModel = (id: string): KnownModel | null =>
+  KNOWN_MODELS.find((model) => model.id.toLowerCase() === id.toLowerCase()) ?? null;
