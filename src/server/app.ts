@@ -7,6 +7,7 @@ import type { AppContext } from "./app_context.ts";
 import { ApiError, errorResponse, toApiError, unavailable } from "./errors.ts";
 import { Exchange } from "./exchange.ts";
 import type { Access } from "./route.ts";
+import { PAGE_ROUTES } from "./page.ts";
 import { ROUTES } from "./routes.ts";
 
 type Env = { Variables: { exchange: Exchange } };
@@ -21,7 +22,7 @@ export function createApp(context: AppContext): Hono<Env> {
     exchange.status = c.res.status;
     if (!exchange.streaming) exchange.end(c.res.status !== 499);
   });
-  for (const { method, path, access, handler } of ROUTES) {
+  for (const { method, path, access, handler } of [...ROUTES, ...PAGE_ROUTES]) {
     app.on(method, path, (c) => {
       const exchange = c.get("exchange");
       exchange.route = path.replace(/\{.*\}/, "");
@@ -29,8 +30,10 @@ export function createApp(context: AppContext): Hono<Env> {
       return handler(c.req.raw, context, exchange) as Promise<Response>;
     });
   }
-  for (const path of new Set(ROUTES.map((route) => route.path))) {
-    const allowed = ROUTES.filter((route) => route.path === path).map((route) => route.method);
+  for (const path of new Set([...ROUTES, ...PAGE_ROUTES].map((route) => route.path))) {
+    const allowed = [...ROUTES, ...PAGE_ROUTES].filter((route) => route.path === path).map((route) =>
+      route.method
+    );
     app.all(path, (c) => failureFor(path, wrongMethod(c, allowed)));
   }
   app.notFound(() =>
