@@ -1,0 +1,180 @@
+/**
+ * Whether a converted model's folder is what its manifest says. `openVerified` looks at sizes and headers ("fast"), or
+ * at every byte ("full"); the `TensorCheck` it gives hashes tensors while a loader reads them.
+ */
+import { createHash, type Hash } from "node:crypto";
+import { SafetensorsFile } from "../gpu/safetensors.ts";
+import { type DiskFile, readFully, readWhole, realDisk } from "./disk.ts";
+import { type Manifest, parseManifest } from "./manifest.ts";
+
+export type VerifyMode = "fast" | "full";
+
+const BLOCK = 4 << 20;
+const MOST_MANIFEST = 64 << 20;
+
+export class DamageError extends Error {
+  constructor(folder: string, reason: string) {
+    super(`Cannot load ${folder}: ${reason}; convert or pull the model again`);
+    this.name = "DamageError";
+  }
+}
+
+/**
+ * @returns null for a published checkpoint, which has no manifest
+ * @throws DamageError naming the file, and the tensor where it is known
+ */
+export function openVerified(folder: string, mode: VerifyMode): TensorCheck | null {
+  const path = `${folder}/manifest.json`;
+  const bytes = readWhole(realDisk, path, MOST_MANIFEST);
+  const shards = realDisk.list(folder).filter((name) => name.endsWith(".safetensors"));
+  if (bytes === null) {
+    if (realDisk.list(`${folder}/.converting`).length > 0) {
+      throw new DamageError(folder, "its conversion was not finished");
+    }
+    for (const shard of shards) {
+      if (tensorNames(`${folder}/${shard}`).some((name) => name.endsWith(".int4"))) {
+        throw new DamageError(folder, `manifest.json is missing, though ${shard} is converted`);
+      }
+    }
+    return null;
+  }
+  const manifest = parseManifest(path, new TextDecoder().decode(bytes));
+  for (const shard of shards) {
+    if (!Object.hasOwn(manifest.files, shard)) {
+      throw new DamageError(folder, `${shard} is not in its manifest`);
+    }
+  }
+  const tensors = new Set<string>();
+  for (const [name, digest] of Object.entries(manifest.files)) {
+    const file = `${folder}/${name}`;
+    const size = realDisk.size(file);
+    if (size === null) throw new DamageError(folder, `${name} is missing`);
+    if (Deno.lstatSync(file).isSymlink) throw new DamageError(folder, `${name} is a link`);
+    const wanted = manifest.sizes?.[name];
+    if (wanted !== undefined && wanted !== size) {
+      throw new DamageError(folder, `${name} has ${size} bytes, ${wanted} were written`);
+    }
+    const isShard = name.endsWith(".safetensors");
+    if (isShard) {
+      const header = manifest.headers?.[name];
+      if (header !== undefined && headerDigest(file) !== header) {
+        throw new DamageError(folder, `the header of ${name} is damaged`);
+      }
+      for (const tensor of tensorNames(file)) tensors.add(tensor);
+    }
+    // Small files always; the weights' own bytes are seen by the tensors' digests as they are read.
+    if ((mode === "full" || !isShard) && digestOf(file) !== digest) {
+      throw new DamageError(folder, `${name} is damaged${isShard ? damagedTensor(file, manifest) : ""}`);
+    }
+  }
+  for (const name of tensors) {
+    if (!Object.hasOwn(manifest.tensors, name)) {
+      throw new DamageError(folder, `tensor ${name} is not in its manifest`);
+    }
+  }
+  for (const name of Object.keys(manifest.tensors)) {
+    if (!tensors.has(name)) throw new DamageError(folder, `tensor ${name} is missing`);
+  }
+  return new TensorCheck(folder, manifest.tensors);
+}
+
+/** Hashes tensors as they are read, in any slabs as long as each tensor's come in order. */
+export class TensorCheck {
+  readonly #open = new Map<string, { hash: Hash; at: number; broken: boolean }>();
+  readonly #checked = new Set<string>();
+
+  constructor(private readonly folder: string, private readonly digests: Readonly<Record<string, string>>) {}
+
+  /**
+   * Bytes [from, from + bytes.length) of a tensor of `total` bytes were read.
+   * @throws DamageError naming file and tensor when the last of them shows that the digest is wrong
+   */
+  read(file: string, tensor: string, from: number, bytes: Uint8Array, total: number): void {
+    if (this.#checked.has(tensor)) return;
+    let state = this.#open.get(tensor);
+    if (state === undefined) {
+      this.#open.set(tensor, state = { hash: createHash("sha256"), at: 0, broken: false });
+    }
+    if (from !== state.at) {
+      if (from > state.at) state.broken = true; // out of order: `unfinished` names it
+      return;
+    }
+    state.hash.update(bytes);
+    state.at += bytes.length;
+    if (state.at === total) this.#settle(file, tensor, state.hash.digest("hex"));
+  }
+
+  /** Tensors of which something was read, but not all in order: to be read again from start to end. */
+  unfinished(): string[] {
+    return [...this.#open.keys()];
+  }
+
+  /** Forgets what was seen of a tensor, for a second reading. */
+  restart(tensor: string): void {
+    this.#open.delete(tensor);
+  }
+
+  #settle(file: string, tensor: string, digest: string): void {
+    this.#open.delete(tensor);
+    this.#checked.add(tensor);
+    if (this.digests[tensor] !== digest) {
+      throw new DamageError(this.folder, `tensor ${tensor} in ${file} is damaged`);
+    }
+  }
+}
+
+/** sha256 of a file, read in blocks. */
+export function digestOf(path: string): string {
+  return withFile(path, (file) => {
+    const hash = createHash("sha256");
+    const block = new Uint8Array(BLOCK);
+    for (let n; (n = readFully(file, block)) > 0;) hash.update(block.subarray(0, n));
+    return hash.digest("hex");
+  });
+}
+
+function headerDigest(path: string): string {
+  return withFile(path, (file) => {
+    const head = new Uint8Array(8);
+    readFully(file, head);
+    const length = Number(new DataView(head.buffer).getBigUint64(0, true));
+    if (!(length <= file.size())) return "";
+    const header = new Uint8Array(length);
+    readFully(file, header);
+    return createHash("sha256").update(head).update(header).digest("hex");
+  });
+}
+
+function withFile<T>(path: string, use: (file: DiskFile) => T): T {
+  const file = realDisk.open(path, "read");
+  try {
+    return use(file);
+  } finally {
+    file.close();
+  }
+}
+
+function withTensors<T>(path: string, use: (file: SafetensorsFile) => T): T {
+  const file = SafetensorsFile.open(path);
+  try {
+    return use(file);
+  } finally {
+    file.close();
+  }
+}
+
+const tensorNames = (path: string): string[] => withTensors(path, (file) => [...file.tensors.keys()]);
+
+/** " in tensor …" for the first tensor whose digest is wrong. */
+function damagedTensor(path: string, manifest: Manifest): string {
+  return withTensors(path, (file) => {
+    for (const { name, begin, end } of file.tensors.values()) {
+      const hash = createHash("sha256");
+      for (let at = 0; at < end - begin; at += BLOCK) {
+        hash.update(file.read(name, at, Math.min(BLOCK, end - begin - at)));
+      }
+      if (hash.digest("hex") !== manifest.tensors[name]) return ` in tensor ${name}`;
+    }
+    return " outside its tensors";
+  });
+}
