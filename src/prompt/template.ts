@@ -95,7 +95,7 @@ export function render(
 }
 
 /** Every string in a JSON-like value, keys included. */
-function* stringsOf(value: unknown): Generator<string> {
+export function* stringsOf(value: unknown): Generator<string> {
   if (typeof value === "string") yield value;
   else if (Array.isArray(value)) { for (const item of value) yield* stringsOf(item); }
   else if (typeof value === "object" && value !== null) {

@@ -17,6 +17,7 @@ import { runPreprocessImage } from "./preprocess_image.ts";
 import { runPreprocessImage25 } from "./preprocess_image_valley2_5.ts";
 import { runSpreadFrames } from "./preprocess_video_valley.ts";
 import { runPreprocessVideo } from "./preprocess_video.ts";
+import { runPrompts25 } from "./prompts_valley2_5.ts";
 import { runPrompts } from "./prompts.ts";
 import type { CaseResult, GoldenOptions } from "./report.ts";
 
@@ -34,6 +35,7 @@ const RUNNERS: Record<string, Record<string, Run>> = {
   valley2_5: {
     "model": (dir, options) => runModelCase(valley2_5, dir, options),
     "preprocess-image": runPreprocessImage25,
+    "prompts": runPrompts25,
     "preprocess-video": (dir) => runSpreadFrames(dir, "valley2_5"),
   },
 };
