@@ -1,6 +1,7 @@
 /** Command line → what to run. The only reader of the environment. */
 
 import { convertCommand } from "./src/commands/convert.ts";
+import { chat } from "./src/commands/chat.ts";
 import { serveOptions, UsageError } from "./src/commands/options.ts";
 import { serve } from "./src/commands/serve.ts";
 
@@ -34,6 +35,8 @@ async function main([command, ...args]: string[]): Promise<number> {
       }
       case "convert":
         return await convertCommand(args, TERMINAL);
+      case "chat":
+        return await chat(args);
       default:
         throw new UsageError(command === undefined ? USAGE : `Unknown command ${command}\n${USAGE}`);
     }
