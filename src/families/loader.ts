@@ -17,6 +17,8 @@ export interface LoadOptions {
   maxSequences: number;
   maxBatchTokens: number;
   blockSize: number;
+  /** Digests of a converted model: "fast": as they are read; "full": all files first. */
+  verify: "fast" | "full";
   /** Choices by device; null: measure them. */
   profile: Profile | null;
 }

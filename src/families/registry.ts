@@ -3,6 +3,7 @@ import { openGpu } from "../gpu/device.ts";
 import { Runtime } from "../gpu/pass.ts";
 import { measureProfile } from "../gpu/profile.ts";
 import { Checkpoint } from "../model/checkpoint.ts";
+import { openVerified } from "../weights/verify.ts";
 import type { Model } from "./family.ts";
 import type { FamilyLoader, LoadOptions } from "./loader.ts";
 import { readModelFolder } from "./model_folder.ts";
@@ -20,6 +21,7 @@ export const LOAD_DEFAULTS: LoadOptions = {
   maxSequences: 8,
   maxBatchTokens: 512,
   blockSize: 16,
+  verify: "fast",
   profile: null,
 };
 
@@ -37,8 +39,10 @@ export async function loadModel(folder: string, given: Partial<LoadOptions> = {}
   runtime.profile = options.profile ?? await measureProfile(runtime);
   let checkpoint: Checkpoint | null = null;
   try {
-    checkpoint = Checkpoint.open(folder);
-    return await family.load(runtime, checkpoint, config, { ...options, eosIds });
+    checkpoint = Checkpoint.open(folder, openVerified(folder, options.verify));
+    const model = await family.load(runtime, checkpoint, config, { ...options, eosIds });
+    checkpoint.finishChecks();
+    return model;
   } catch (error) {
     runtime.destroy();
     throw error;

@@ -18,11 +18,26 @@ export interface Int4Rows {
   scales: Uint32Array;
 }
 
+/** Sees all that is read of a tensor: `bytes` at `from` of its `total`. May throw on damage. */
+export interface ReadCheck {
+  read(file: string, tensor: string, from: number, bytes: Uint8Array, total: number): void;
+  /** Tensors that were read, but not whole and in order. */
+  unfinished(): string[];
+  /** Forgets what was seen of a tensor. */
+  restart(tensor: string): void;
+}
+
+const CHECK_BLOCK = 4 << 20;
+
 export class Checkpoint {
   #where = new Map<string, SafetensorsFile>();
   #used = new Set<string>();
 
-  private constructor(readonly folder: string, private readonly files: SafetensorsFile[]) {
+  private constructor(
+    readonly folder: string,
+    private readonly files: SafetensorsFile[],
+    private readonly check: ReadCheck | null,
+  ) {
     for (const file of files) {
       for (const name of file.tensors.keys()) {
         if (this.#where.has(name)) {
@@ -34,11 +49,11 @@ export class Checkpoint {
   }
 
   /** Opens every *.safetensors of the folder. @throws SafetensorsError on damage or when there is none. */
-  static open(folder: string): Checkpoint {
+  static open(folder: string, check: ReadCheck | null = null): Checkpoint {
     const names = [...Deno.readDirSync(folder)].map((e) => e.name).filter((n) => n.endsWith(".safetensors"))
       .sort();
     if (!names.length) throw new SafetensorsError(folder, "it holds no .safetensors file");
-    return new Checkpoint(folder, names.map((n) => SafetensorsFile.open(`${folder}/${n}`)));
+    return new Checkpoint(folder, names.map((n) => SafetensorsFile.open(`${folder}/${n}`)), check);
   }
 
   has(name: string): boolean {
@@ -64,7 +79,26 @@ export class Checkpoint {
     const info = this.info(name);
     this.#used.add(name);
     const width = (info.end - info.begin) / info.shape[0];
-    return this.#where.get(name)!.read(name, from * width, count * width);
+    return this.#read(name, from * width, count * width);
+  }
+
+  #read(name: string, from: number, length: number): Uint8Array<ArrayBuffer> {
+    const file = this.#where.get(name)!;
+    const { begin, end } = file.tensors.get(name)!;
+    const bytes = file.read(name, from, length);
+    this.check?.read(file.path.slice(file.path.lastIndexOf("/") + 1), name, from, bytes, end - begin);
+    return bytes;
+  }
+
+  /** Reads what the check has not seen whole and in order once more. @throws what the check throws on damage */
+  finishChecks(): void {
+    for (const name of this.check?.unfinished() ?? []) {
+      this.check!.restart(name);
+      const { begin, end } = this.info(name);
+      for (let at = 0; at < end - begin; at += CHECK_BLOCK) {
+        this.#read(name, at, Math.min(CHECK_BLOCK, end - begin - at));
+      }
+    }
   }
 
   int4Rows(name: string, from: number, count: number): Int4Rows {

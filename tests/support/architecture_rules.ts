@@ -11,13 +11,13 @@ const MAY_IMPORT: Record<string, string[]> = {
   family: [],
   // What families share, and what they give the registry.
   shared: ["family", "model", "prompt", "gpu"],
-  registry: ["family", "shared", "families", "model", "prompt", "gpu"],
+  registry: ["family", "shared", "families", "model", "prompt", "gpu", "weights"],
   families: ["family", "shared", "model", "prompt", "gpu"],
   model: ["family", "gpu"],
   gpu: ["wgsl"],
   prompt: ["family"],
   // Files on disk: the safetensors reader of gpu/ needs no device.
-  weights: ["gpu", "family", "registry"],
+  weights: ["gpu"],
   wgsl: [],
   // Tools run, measure and test everything.
   tools: [
