@@ -1,5 +1,5 @@
 /** `bench kernels`: the kernels at the shapes that matter, each with its rate and its share of the adapter's roof. */
-import type { Runtime } from "../src/gpu/pass.ts";
+import type { Runtime } from "../src/gpu/runtime.ts";
 import { Workspace } from "../src/gpu/tensor.ts";
 import { attend, createKeyValues } from "../src/model/attention.ts";
 import { hostTensor } from "../src/model/blocks.ts";

@@ -1,7 +1,7 @@
 /** `deno task bench <name> [--json FILE] [--profile threads|workgroups|textures]`: prints a table and, with --json, writes it. */
 import { parseArgs } from "node:util";
 import { openGpu } from "../src/gpu/device.ts";
-import { type ProfileName, PROFILES, Runtime } from "../src/gpu/pass.ts";
+import { type ProfileName, PROFILES, Runtime } from "../src/gpu/runtime.ts";
 import { measureProfile } from "../src/gpu/profile.ts";
 import { runtimeDir, setUp } from "../tools/setup/setup.ts";
 import { benchKernels } from "./kernels.ts";

@@ -4,7 +4,7 @@ import nothingWgsl from "./wgsl/nothing.wgsl" with { type: "text" };
 import streamBufferWgsl from "./wgsl/stream_buffer.wgsl" with { type: "text" };
 import streamTextureWgsl from "./wgsl/stream_texture.wgsl" with { type: "text" };
 import { kernel } from "../src/gpu/kernel.ts";
-import type { Runtime } from "../src/gpu/pass.ts";
+import type { Runtime } from "../src/gpu/runtime.ts";
 import type { Tensor } from "../src/gpu/tensor.ts";
 import { millisecondsOf, printTable } from "./timing.ts";
 

@@ -1,5 +1,6 @@
 /** Timing on the device without the floor of submit and wait (Deno's poll costs 10 ms whatever ran). */
-import type { Pass, Runtime } from "../src/gpu/pass.ts";
+import type { Pass } from "../src/gpu/pass.ts";
+import type { Runtime } from "../src/gpu/runtime.ts";
 
 /**
  * Milliseconds of one `record`: (time of 1 + n − time of 1) / n, the least of `repeats` pairs, n grown until the

@@ -1,5 +1,5 @@
 /** What a family gives the registry on the GPU side, and the memory plan that all share. */
-import type { Profile, Runtime } from "../gpu/pass.ts";
+import type { Profile, Runtime } from "../gpu/runtime.ts";
 import { type KvPrecision, maxPlaces, placeBytes } from "../model/attention.ts";
 import type { Checkpoint } from "../model/checkpoint.ts";
 import type { Precision } from "../model/linear_load.ts";

@@ -1,6 +1,6 @@
 /** Which family serves a checkpoint folder: a predicate on config.json → loader. The GPU side, for the engine's Worker. */
 import { openGpu } from "../gpu/device.ts";
-import { Runtime } from "../gpu/pass.ts";
+import { Runtime } from "../gpu/runtime.ts";
 import { measureProfile } from "../gpu/profile.ts";
 import { Checkpoint } from "../model/checkpoint.ts";
 import { openVerified } from "../weights/verify.ts";

@@ -3,7 +3,8 @@
  * deepstack, plain rotary positions): Valley2.5, Valley2, Valley (2023).
  */
 import type { MediaFeature, Model, ModelInfo, Sampled, SequenceStep, StepHandle } from "./family.ts";
-import type { Pass, Runtime, Tap } from "../gpu/pass.ts";
+import type { Pass, Tap } from "../gpu/pass.ts";
+import type { Runtime } from "../gpu/runtime.ts";
 import { rowsOf, type Tensor, type Workspace } from "../gpu/tensor.ts";
 import type { RunnerOptions, TextRunner } from "../model/runner.ts";
 

@@ -1,50 +1,9 @@
-/**
- * The one dispatch seam: pipelines and bind groups made once, uniforms in one arena, one submit a step;
- * labels, timings, taps and error reports live here and not in the math.
- */
-import type { Gpu } from "./device.ts";
+/** The one dispatch seam: one submit a step; labels, timings, taps, tapes and error reports live here and not in the math. */
 import { GpuError } from "./device.ts";
 import type { Access, Constants, Kernel, Scalar, ShapeOf } from "./kernel.ts";
-import { type Buf, byteLength, Memory, type Tensor, type Texels, WINDOW } from "./tensor.ts";
-
-const BINDING = {
-  read: { buffer: { type: "read-only-storage" } },
-  write: { buffer: { type: "storage" } },
-  uniform: { buffer: { type: "uniform" } },
-  texture: { texture: { sampleType: "uint" } },
-  texture_write: { storageTexture: { access: "write-only", format: "rgba32uint" } },
-} as const;
-
-/** What can be bound. */
-export type Bound = Tensor | Texels;
-
-interface Pipeline {
-  key: number;
-  pipeline: GPUComputePipeline;
-  layout: GPUBindGroupLayout;
-  constants: Constants;
-}
-
-/** Choices that depend on the device and are made by measurement (profile.ts). */
-export interface Profile {
-  /** Where weights, keys and values lie: storage buffers, or textures (with x in uniform windows). */
-  memory: "buffer" | "texture";
-  /** With buffers, one row: a thread has whole rows of weights, or K is split over a workgroup. */
-  matvec: "rows" | "split";
-  /** With buffers, many rows: tiles in registers, or in workgroup memory. */
-  matmul: "rows" | "tiled";
-  /** With buffers, many rows: each row for itself, or keys and values in workgroup memory for 16 of them. */
-  attention: "rows" | "tiled";
-}
-
-/** The combinations that are tested; measurement picks among their parts. */
-export const PROFILES = {
-  threads: { memory: "buffer", matvec: "rows", matmul: "rows", attention: "rows" },
-  workgroups: { memory: "buffer", matvec: "split", matmul: "tiled", attention: "tiled" },
-  textures: { memory: "texture", matvec: "rows", matmul: "rows", attention: "rows" },
-} as const satisfies Record<string, Profile>;
-
-export type ProfileName = keyof typeof PROFILES;
+import { readBytes } from "./readback.ts";
+import type { Bound, Runtime } from "./runtime.ts";
+import { type Buf, byteLength, type Memory, type Tensor, type Texels } from "./tensor.ts";
 
 /** What `profile` collects: one row a dispatch. */
 export interface Timing {
@@ -53,198 +12,23 @@ export interface Timing {
   bytes: number;
 }
 
+/** A dispatch as it was recorded. */
+export interface Command {
+  pipeline: GPUComputePipeline;
+  group: GPUBindGroup;
+  uniform: [number];
+  grid: [number, number, number];
+}
+
 export type Tap = (name: string, tensor: Tensor) => void;
 
-const UNIFORM_BYTES = 8 * 1024 * 1024;
 const MAX_TIMED = 2048;
-
-/** A device with its caches: the runtime that every model of a process shares. */
-export class Runtime {
-  readonly memory: Memory;
-  #pipelines = new Map<string, Pipeline>();
-  #modules = new Map<Kernel, GPUShaderModule>();
-  #layouts = new Map<string, GPUBindGroupLayout>();
-  #groups = new Map<string, GPUBindGroup>();
-  #uniforms: Buf;
-  #uniformAt = 0;
-  #uniformOf = new Map<string, number>();
-  #shaderErrors: Promise<void>[] = [];
-  /** Submits and dispatches since the start: for benches. */
-  readonly counters = { submits: 0, dispatches: 0 };
-  /** While timing: one reader a submitted pass. */
-  timings: (() => Promise<Timing[]>)[] | null = null;
-
-  constructor(readonly gpu: Gpu, public profile: Profile = PROFILES.threads) {
-    this.memory = new Memory(gpu);
-    this.#uniforms = this.memory.buffer("uniforms", UNIFORM_BYTES, GPUBufferUsage.UNIFORM);
-  }
-
-  /** From here on every dispatch is timed, each in a compute pass of its own (slower). @throws without timestamp-query. */
-  startTiming(): void {
-    if (!this.gpu.has.timestamps) {
-      throw new GpuError("Cannot time kernels: this adapter has no timestamp-query");
-    }
-    this.timings = [];
-  }
-
-  /** The times of all passes submitted since `startTiming`. */
-  async stopTiming(): Promise<Timing[]> {
-    const pending = this.timings ?? [];
-    this.timings = null;
-    return (await Promise.all(pending.map((read) => read()))).flat();
-  }
-
-  begin(label: string, options: { tap?: Tap } = {}): Pass {
-    if (this.gpu.lost) throw new GpuError(`Cannot run ${label}: the device is lost (${this.gpu.lost})`);
-    if (this.#uniformAt > UNIFORM_BYTES / 2) {
-      this.#uniformAt = 0;
-      this.#uniformOf.clear();
-    }
-    return new Pass(this, label, options.tap ?? null, this.timings !== null);
-  }
-
-  /** Waits for the compilation reports of all pipelines made so far. @throws GpuError with kernel, line and message. */
-  async checkShaders(): Promise<void> {
-    const pending = this.#shaderErrors;
-    this.#shaderErrors = [];
-    await Promise.all(pending);
-  }
-
-  pipeline(kernel: Kernel, constants: Constants | undefined): Pipeline {
-    let key = kernel.name;
-    if (constants) { for (const name in constants) key += `,${name}=${constants[name]}`; }
-    const found = this.#pipelines.get(key);
-    if (found) return found;
-    for (const name in constants) {
-      if (!(name in kernel.constants)) {
-        throw new Error(`Cannot run ${kernel.name}: it has no override ${name}`);
-      }
-    }
-    const { device } = this.gpu;
-    const merged = { ...kernel.constants, ...constants };
-    const module = this.#module(kernel);
-    const layout = this.#layout(Object.values(kernel.buffers));
-    const pipeline = device.createComputePipeline({
-      label: key,
-      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-      compute: { module, entryPoint: "main", constants: merged },
-    });
-    const made = { key: this.#pipelines.size, pipeline, layout, constants: merged };
-    this.#pipelines.set(key, made);
-    return made;
-  }
-
-  #module(kernel: Kernel): GPUShaderModule {
-    const found = this.#modules.get(kernel);
-    if (found) return found;
-    const made = this.gpu.device.createShaderModule({ label: kernel.name, code: kernel.wgsl });
-    this.#modules.set(kernel, made);
-    this.#shaderErrors.push(report(kernel.name, made));
-    return made;
-  }
-
-  #layout(access: Access[]): GPUBindGroupLayout {
-    const key = access.join();
-    const found = this.#layouts.get(key);
-    if (found) return found;
-    const visibility = GPUShaderStage.COMPUTE;
-    const made = this.gpu.device.createBindGroupLayout({
-      entries: [
-        { binding: 0, visibility, buffer: { type: "uniform", hasDynamicOffset: true } },
-        ...access.map((a, i) => ({
-          binding: i + 1,
-          visibility,
-          ...BINDING[a],
-        })),
-      ],
-    });
-    this.#layouts.set(key, made);
-    return made;
-  }
-
-  group(kernel: Kernel, pipeline: Pipeline, bound: readonly Bound[]): GPUBindGroup {
-    let key = `${pipeline.key}`;
-    for (const t of bound) key += "view" in t ? `,${t.id}` : `,${t.buf.id}:${t.offset}:${byteLength(t)}`;
-    const found = this.#groups.get(key);
-    if (found) return found;
-    const entries: GPUBindGroupEntry[] = [{
-      binding: 0,
-      resource: { buffer: this.#uniforms.gpu, offset: 0, size: 256 },
-    }];
-    const access = Object.values(kernel.buffers);
-    bound.forEach((t, i) => {
-      if ("view" in t) {
-        entries.push({ binding: i + 1, resource: t.view });
-        return;
-      }
-      if (access[i] === "uniform") {
-        entries.push({ binding: i + 1, resource: { buffer: t.buf.gpu, offset: t.offset, size: WINDOW } });
-        return;
-      }
-      const size = Math.max(16, byteLength(t));
-      if (size > this.gpu.limits.storageBinding) {
-        const name = Object.keys(kernel.buffers)[i];
-        throw new GpuError(
-          `Cannot run ${kernel.name}: ${name} spans ${size} bytes, the adapter binds ${this.gpu.limits.storageBinding}`,
-        );
-      }
-      entries.push({ binding: i + 1, resource: { buffer: t.buf.gpu, offset: t.offset, size } });
-    });
-    const made = this.gpu.device.createBindGroup({ label: kernel.name, layout: pipeline.layout, entries });
-    if (this.#groups.size > 50_000) this.#groups.clear();
-    this.#groups.set(key, made);
-    return made;
-  }
-
-  /** Drops cached bind groups, which hold on to their buffers; call after freeing buffers. */
-  forgetGroups(): void {
-    this.#groups.clear();
-  }
-
-  /** Where these Shape values lie in the arena; equal values share one place, so that decode writes none. */
-  uniform(kernel: Kernel, shape: Readonly<Record<string, number>>): number {
-    let key = "";
-    for (const field in kernel.shape) key += `${kernel.shape[field][0]}${shape[field]},`;
-    const found = this.#uniformOf.get(key);
-    if (found !== undefined) return found;
-    const step = this.gpu.limits.uniformAlignment;
-    if (this.#uniformAt + step > UNIFORM_BYTES) {
-      throw new GpuError(`Cannot run ${kernel.name}: one step has too many dispatches of different shapes`);
-    }
-    const view = new DataView(new ArrayBuffer(256));
-    let at = 0;
-    for (const field in kernel.shape) {
-      const value = shape[field];
-      if (!Number.isFinite(value)) throw new Error(`Cannot run ${kernel.name}: ${field} is ${value}`);
-      if (kernel.shape[field] === "f32") view.setFloat32(at, value, true);
-      else if (kernel.shape[field] === "u32") view.setUint32(at, value, true);
-      else view.setInt32(at, value, true);
-      at += 4;
-    }
-    const offset = this.#uniformAt;
-    this.#uniformAt += step;
-    this.gpu.queue.writeBuffer(this.#uniforms.gpu, offset, view.buffer);
-    this.#uniformOf.set(key, offset);
-    return offset;
-  }
-
-  destroy(): void {
-    this.#groups.clear();
-    this.memory.freeAll();
-    this.gpu.device.destroy();
-  }
-}
-
-async function report(name: string, module: GPUShaderModule): Promise<void> {
-  const info = await module.getCompilationInfo();
-  const bad = info.messages.find((m) => m.type === "error");
-  if (bad) throw new GpuError(`Cannot compile ${name}.wgsl, line ${bad.lineNum}: ${bad.message}`);
-}
 
 /** One step's commands. Not reusable after `submit`. */
 export class Pass {
   #encoder: GPUCommandEncoder;
   #compute: GPUComputePassEncoder | null = null;
+  #tape: Command[] | null = null;
   #timed: { queries: GPUQuerySet; rows: { kernel: string; bytes: number }[] } | null = null;
 
   constructor(
@@ -282,12 +66,43 @@ export class Pass {
     if (Math.max(x, y, z) > runtime.gpu.limits.workgroupsPerDimension) {
       throw new GpuError(`Cannot run ${kernel.name}: grid [${x}, ${y}, ${z}] is over the adapter's limit`);
     }
-    const pass = this.#begin(kernel.name, bound);
-    pass.setPipeline(pipeline.pipeline);
-    pass.setBindGroup(0, group, [runtime.uniform(any, shape)]);
-    pass.dispatchWorkgroups(x, y, z);
-    runtime.counters.dispatches++;
+    const command: Command = {
+      pipeline: pipeline.pipeline,
+      group,
+      uniform: [runtime.uniform(any, shape)],
+      grid: [x, y, z],
+    };
+    this.#tape?.push(command);
+    this.#dispatch(this.#begin(kernel.name, bound), command);
     if (this.#timed) this.#end();
+  }
+
+  #dispatch(pass: GPUComputePassEncoder, { pipeline, group, uniform, grid }: Command): void {
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, group, uniform);
+    pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
+    this.runtime.counters.dispatches++;
+  }
+
+  /**
+   * `record()`, whose dispatches are kept and repeated without running it again when `key` comes back: the host's work
+   * for a decoded token. The key names all that they depend on (kernels, views, shapes); scratch that moves empties the
+   * tapes. Nothing but dispatches may be recorded.
+   */
+  taped<T>(key: string, record: () => T): T {
+    if (this.tapper || this.#timed) return record();
+    const { tapes } = this.runtime;
+    const found = tapes.get(key);
+    if (found) {
+      const pass = this.#begin(key, []);
+      for (const command of found.commands) this.#dispatch(pass, command);
+      return found.result as T;
+    }
+    const commands: Command[] = this.#tape = [];
+    const result = record();
+    this.#tape = null;
+    tapes.set(key, { commands, result });
+    return result;
   }
 
   /** Copies rows · stride elements of one tensor over another. */
@@ -368,54 +183,8 @@ export class Pass {
   }
 
   #end(): void {
+    if (this.#tape) throw new Error(`Cannot record ${this.label}: only dispatches go on a tape`);
     this.#compute?.end();
     this.#compute = null;
   }
-}
-
-/**
- * Prepares a read-back of byte ranges: the copies go into `encoder` (or one of its own, submitted at once).
- * The returned function maps, reads and frees. @throws GpuError when the device was lost.
- */
-export function readBytes(
-  runtime: Runtime,
-  ranges: { buf: Buf; offset: number; size: number }[],
-  encoder?: GPUCommandEncoder,
-): () => Promise<Uint8Array<ArrayBuffer>[]> {
-  const { memory, gpu } = runtime;
-  const total = ranges.reduce((sum, r) => sum + r.size, 0);
-  const staging = memory.staging("read-back", total);
-  const own = encoder ?? gpu.device.createCommandEncoder({ label: "read-back" });
-  let at = 0;
-  for (const r of ranges) {
-    own.copyBufferToBuffer(r.buf.gpu, r.offset, staging.gpu, at, r.size);
-    at += r.size;
-  }
-  if (!encoder) gpu.queue.submit([own.finish()]);
-  return async () => {
-    try {
-      await staging.gpu.mapAsync(GPUMapMode.READ, 0, total);
-      if (gpu.lost) throw new GpuError(`Cannot read results: the device is lost (${gpu.lost})`);
-      if (gpu.error) throw new GpuError(`Cannot read results: ${gpu.error}`);
-      const all = new Uint8Array(staging.gpu.getMappedRange(0, total));
-      let from = 0;
-      return ranges.map((r) => all.slice(from, from += r.size) as Uint8Array<ArrayBuffer>);
-    } finally {
-      memory.free(staging);
-    }
-  };
-}
-
-/** Reads whole tensors back, padding dropped: one Float32Array [rows · cols] each. */
-export async function readTensors(runtime: Runtime, tensors: Tensor[]): Promise<Float32Array[]> {
-  const ranges = tensors.map((t) => ({ buf: t.buf, offset: t.offset, size: byteLength(t) }));
-  const bytes = await readBytes(runtime, ranges)();
-  return bytes.map((b, i) => unpad(new Float32Array(b.buffer), tensors[i]));
-}
-
-function unpad(values: Float32Array, t: Tensor): Float32Array {
-  if (t.stride === t.cols) return values;
-  const out = new Float32Array(t.rows * t.cols);
-  for (let r = 0; r < t.rows; r++) out.set(values.subarray(r * t.stride, r * t.stride + t.cols), r * t.cols);
-  return out;
 }

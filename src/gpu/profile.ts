@@ -4,7 +4,8 @@
  * CPU drivers (lavapipe, SwiftShader) and cards want opposite things.
  */
 import { matmul, matmulTiled, matvec, matvecSplit, matvecTexture } from "./kernels.ts";
-import type { Pass, Profile, Runtime } from "./pass.ts";
+import type { Pass } from "./pass.ts";
+import type { Profile, Runtime } from "./runtime.ts";
 import { TEXEL_ROW } from "./tensor.ts";
 
 const N = 1024;

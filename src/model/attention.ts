@@ -11,7 +11,8 @@ import {
   qkvRope,
   qkvRopeTexture,
 } from "../gpu/kernels.ts";
-import type { Pass, Runtime } from "../gpu/pass.ts";
+import type { Pass } from "../gpu/pass.ts";
+import type { Runtime } from "../gpu/runtime.ts";
 import {
   hostRows,
   pad,
@@ -92,7 +93,7 @@ export interface AttentionInput {
 }
 
 /** Keys of one split of a long context, and context from which on it is split. */
-const SPLIT_KEYS = 1024;
+export const SPLIT_KEYS = 1024;
 
 /** Writes the rows' keys and values, then out [rows, heads · dim] = attention over each row's extent. */
 export function attend(pass: Pass, a: AttentionInput, kv: KeyValues, out: Tensor): void {

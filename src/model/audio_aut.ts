@@ -3,7 +3,8 @@
  * Chunks of 100 frames go through three strided convolutions; then one bidirectional transformer over the whole sound.
  */
 import { convPatches } from "../gpu/kernels.ts";
-import type { Pass, Runtime } from "../gpu/pass.ts";
+import type { Pass } from "../gpu/pass.ts";
+import type { Runtime } from "../gpu/runtime.ts";
 import { reshape, type Tensor, type Workspace } from "../gpu/tensor.ts";
 import { attend } from "./attention.ts";
 import { gather, hostTensor, loadLayerNorm, type Norm, norm } from "./blocks.ts";

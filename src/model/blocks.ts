@@ -1,6 +1,7 @@
 /** Small pieces that every part of a model uses: norms, row gathers, host uploads. */
 import { gatherRows, layernorm, rmsnorm } from "../gpu/kernels.ts";
-import type { Pass, Runtime } from "../gpu/pass.ts";
+import type { Pass } from "../gpu/pass.ts";
+import type { Runtime } from "../gpu/runtime.ts";
 import { pad, rowSlices, rowsOf, type Tensor } from "../gpu/tensor.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 

@@ -1,5 +1,5 @@
 /** The paged KV cache: one store a layer of blocks · blockSize places. */
-import type { Runtime } from "../gpu/pass.ts";
+import type { Runtime } from "../gpu/runtime.ts";
 import { createKeyValues, type KeyValues, type KvPrecision, placeBytes } from "./attention.ts";
 import type { DeviceRange } from "./transfer.ts";
 

@@ -2,7 +2,7 @@
  * Loading linear layers: W [N, K] of one or more tensors into the quad layout of matmul.wgsl, sharded by rows so that no
  * binding passes the adapter's limit.
  */
-import type { Runtime } from "../gpu/pass.ts";
+import type { Runtime } from "../gpu/runtime.ts";
 import { fromHalf, toFloat32, toHalf } from "../gpu/safetensors.ts";
 import { pad, type Tensor, TEXEL_ROW, WINDOW } from "../gpu/tensor.ts";
 import type { Checkpoint } from "./checkpoint.ts";

@@ -4,9 +4,11 @@
  */
 import type { Sampled, SequenceStep, StepHandle } from "../families/family.ts";
 import { GpuError } from "../gpu/device.ts";
-import { readTensors, type Runtime, type Tap } from "../gpu/pass.ts";
+import type { Pass, Tap } from "../gpu/pass.ts";
+import type { Runtime } from "../gpu/runtime.ts";
+import { readTensors } from "../gpu/readback.ts";
 import { pad, type Tensor, type Workspace } from "../gpu/tensor.ts";
-import { type KvPrecision, tilesOf } from "./attention.ts";
+import { type KvPrecision, SPLIT_KEYS, tilesOf } from "./attention.ts";
 import { blockRanges, createKvCache, type KvCache } from "./kv_cache.ts";
 import { fillAngles, type RopeSpec } from "./rope.ts";
 import { type DeviceRange, readRanges, writeRanges } from "./transfer.ts";
@@ -60,12 +62,20 @@ export class TextRunner {
     const sampling = batch.filter((s) => s.sample);
     const data = this.#pack(batch);
     const pass = runtime.begin("step", { tap });
-    const { store, taps } = this.media;
-    const logits = this.trunk.forward(pass, data, this.cache, this.#sampler.drawn, store, taps);
+    const logits = this.#forward(pass, data);
     const drawn = logits ? this.#sampler.draw(pass, logits, sampling) : null;
     pass.submit();
     const handle: Pending = { id: this.#next++, drawn };
     return handle;
+  }
+
+  /** Steps that only decode differ in nothing but the host's data: their dispatches are recorded once. */
+  #forward(pass: Pass, data: RowData): Tensor | null {
+    const { store, taps } = this.media;
+    const run = () => this.trunk.forward(pass, data, this.cache, this.#sampler.drawn, store, taps);
+    if (!data.decodeKeys) return run();
+    const { rows, wantedRows, tables, decodeKeys } = data;
+    return pass.taped(`decode ${rows} ${wantedRows} ${tables.cols} ${decodeKeys}`, run);
   }
 
   /** One read-back for a group of steps. */
@@ -190,7 +200,9 @@ export class TextRunner {
         stride: 2,
         bytes: Math.max(16, tileWords.byteLength),
       },
-      decodeKeys: counts.every((c) => c === 1) ? Math.max(...batch.map((s) => s.start + 1)) : 0,
+      decodeKeys: counts.every((c) => c === 1) && !hasMedia
+        ? pad(Math.max(...batch.map((s) => s.start + 1)), SPLIT_KEYS)
+        : 0,
       deepstack: hasMedia ? view(deepstack) : null,
       wanted: sampled ? view(wanted) : null,
       wantedRows: sampled,

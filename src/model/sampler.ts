@@ -5,7 +5,8 @@
 import { MAX_LOGPROBS, type Sampled, type SequenceStep } from "../families/family.ts";
 import { GpuError } from "../gpu/device.ts";
 import { adjustLogits, countDrawn, logprobs, sample, scatterWords } from "../gpu/kernels.ts";
-import type { Pass, Runtime } from "../gpu/pass.ts";
+import type { Pass } from "../gpu/pass.ts";
+import type { Runtime } from "../gpu/runtime.ts";
 import { type Buf, pad, rowsOf, type Tensor, type Workspace } from "../gpu/tensor.ts";
 
 /** Words of one row's result: id, its log-probability, 20 ids, their log-probabilities. */

@@ -1,5 +1,5 @@
 /** Attention within segments (a frame, a sound): scratch keys and values, and the row data that says who sees whom. */
-import type { Runtime } from "../gpu/pass.ts";
+import type { Runtime } from "../gpu/runtime.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { createKeyValues, freeKeyValues, type KeyValues, tilesOf } from "./attention.ts";
 import { hostTensor } from "./blocks.ts";

@@ -3,7 +3,8 @@
  *   h = x + o_proj(attn(rms(x)));  y = h + down(silu(gate(rms(h))) · up(rms(h)))
  */
 import { embed } from "../gpu/kernels.ts";
-import type { Pass, Runtime } from "../gpu/pass.ts";
+import type { Pass } from "../gpu/pass.ts";
+import type { Runtime } from "../gpu/runtime.ts";
 import type { Tensor, Workspace } from "../gpu/tensor.ts";
 import { attend } from "./attention.ts";
 import { gather, loadRmsNorm, loadVector, type Norm, norm } from "./blocks.ts";
@@ -48,7 +49,7 @@ export interface RowData {
   tables: Tensor;
   /** Rows of each sequence in tiles (attention.ts). */
   tiles: Tensor;
-  /** Every row is one sequence's newest token: the largest number of keys, else 0. */
+  /** Every row is one sequence's newest token: the largest number of keys, rounded up to whole splits; else 0. */
   decodeKeys: number;
   /** Media-store row of each visual token or 0xffffffff; null: no deepstack in this step. */
   deepstack: Tensor | null;

@@ -1,6 +1,6 @@
 /** Device memory ↔ bytes, in ranges that lie anywhere in buffers and textures: for saving caches and restoring them. */
 import { GpuError } from "../gpu/device.ts";
-import type { Runtime } from "../gpu/pass.ts";
+import type { Runtime } from "../gpu/runtime.ts";
 import { pad, type Tensor, TEXEL_ROW, type Texels } from "../gpu/tensor.ts";
 
 /** A range of bytes (multiples of 16) of a buffer or of texels seen as one long list. */

@@ -4,7 +4,8 @@
  * Input rows come in merge-block order (block row, block column, 2×2 inside). CRITICAL: no patch bias, no learned
  * positions. One picture a call, so attention is full over all rows.
  */
-import type { Pass, Runtime } from "../gpu/pass.ts";
+import type { Pass } from "../gpu/pass.ts";
+import type { Runtime } from "../gpu/runtime.ts";
 import { reshape, rowsOf, type Tensor, type Workspace } from "../gpu/tensor.ts";
 import { attend } from "./attention.ts";
 import { hostMatrix, hostTensor, loadLayerNorm, type Norm, norm } from "./blocks.ts";

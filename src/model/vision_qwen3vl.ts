@@ -3,7 +3,8 @@
  * Input rows come in merge-block order (t, block row, block column, 2×2 inside).
  */
 import { positionBilinear } from "../gpu/kernels.ts";
-import type { Pass, Runtime } from "../gpu/pass.ts";
+import type { Pass } from "../gpu/pass.ts";
+import type { Runtime } from "../gpu/runtime.ts";
 import { hostRows, reshape, rowSlices, rowsOf, type Tensor, type Workspace } from "../gpu/tensor.ts";
 import { attend } from "./attention.ts";
 import { hostMatrix, hostTensor, loadLayerNorm, type Norm, norm } from "./blocks.ts";

@@ -2,7 +2,8 @@
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";
 import { readTextConfig } from "../../src/families/text/config.ts";
 import { TextModel } from "../../src/families/text/model.ts";
-import { PROFILES, readTensors } from "../../src/gpu/pass.ts";
+import { PROFILES } from "../../src/gpu/runtime.ts";
+import { readTensors } from "../../src/gpu/readback.ts";
 import type { Tensor } from "../../src/gpu/tensor.ts";
 import { gpuTest, noise, withCheckpoint } from "../support/gpu.ts";
 import * as reference from "../support/reference.ts";

@@ -1,8 +1,8 @@
 /** Token embedding with media rows, and drawing ids, against CPU references. */
 import { assert, assertEquals } from "../support/assert.ts";
 import { embed, sample } from "../../src/gpu/kernels.ts";
-import type { Runtime } from "../../src/gpu/pass.ts";
-import { readBytes } from "../../src/gpu/pass.ts";
+import type { Runtime } from "../../src/gpu/runtime.ts";
+import { readBytes } from "../../src/gpu/readback.ts";
 import { Checkpoint } from "../../src/model/checkpoint.ts";
 import { FORMAT_CODE } from "../../src/model/linear.ts";
 import { floatRows, loadLinear } from "../../src/model/linear_load.ts";

@@ -1,7 +1,7 @@
 /** Penalties, bias, masks and log-probabilities on the device against their formulas. */
 import { assert, assertEquals } from "../support/assert.ts";
 import type { LogitAdjust, Sampled, SequenceStep } from "../../src/families/family.ts";
-import type { Runtime } from "../../src/gpu/pass.ts";
+import type { Runtime } from "../../src/gpu/runtime.ts";
 import { Workspace } from "../../src/gpu/tensor.ts";
 import { Sampler } from "../../src/model/sampler.ts";
 import { gpuTest, noise, upload } from "../support/gpu.ts";

@@ -1,6 +1,7 @@
 /** Test-side access to the device: one runtime a test, host arrays in, host arrays out. */
 import { openGpu } from "../../src/gpu/device.ts";
-import { readTensors, Runtime } from "../../src/gpu/pass.ts";
+import { Runtime } from "../../src/gpu/runtime.ts";
+import { readTensors } from "../../src/gpu/readback.ts";
 import { toHalf } from "../../src/gpu/safetensors.ts";
 import type { Tensor } from "../../src/gpu/tensor.ts";
 import { Checkpoint } from "../../src/model/checkpoint.ts";

@@ -1,6 +1,7 @@
 /** What a family tells the runner of model cases: how its inputs are read and its model is loaded. */
 import type { MediaFeature, Model, SequenceStep, StepHandle } from "../../src/families/family.ts";
-import type { Runtime, Tap } from "../../src/gpu/pass.ts";
+import type { Tap } from "../../src/gpu/pass.ts";
+import type { Runtime } from "../../src/gpu/runtime.ts";
 import { type SafetensorsFile, toFloat32 } from "../../src/gpu/safetensors.ts";
 import type { Tensor } from "../../src/gpu/tensor.ts";
 import type { Checkpoint } from "../../src/model/checkpoint.ts";

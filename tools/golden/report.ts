@@ -1,5 +1,5 @@
 /** What golden cases report. */
-import type { ProfileName } from "../../src/gpu/pass.ts";
+import type { ProfileName } from "../../src/gpu/runtime.ts";
 
 export interface CaseResult {
   name: string;

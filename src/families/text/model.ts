@@ -1,6 +1,7 @@
 /** A plain text decoder on the device: the trunk and its runner, no media. */
 import type { MediaFeature, Model, ModelInfo, Sampled, SequenceStep, StepHandle } from "../family.ts";
-import type { Runtime, Tap } from "../../gpu/pass.ts";
+import type { Tap } from "../../gpu/pass.ts";
+import type { Runtime } from "../../gpu/runtime.ts";
 import { Workspace } from "../../gpu/tensor.ts";
 import type { Checkpoint } from "../../model/checkpoint.ts";
 import type { Precision } from "../../model/linear_load.ts";

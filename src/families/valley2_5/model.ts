@@ -1,5 +1,5 @@
 /** Valley2.5 on the device: Qwen2-VL tower with the wide merger → media store; tokens (+ store) → Qwen3 trunk. */
-import type { Runtime } from "../../gpu/pass.ts";
+import type { Runtime } from "../../gpu/runtime.ts";
 import { Workspace } from "../../gpu/tensor.ts";
 import type { Checkpoint } from "../../model/checkpoint.ts";
 import type { Precision } from "../../model/linear_load.ts";

@@ -4,7 +4,7 @@
  */
 import type { MediaFeature, Model, ModelInfo, Sampled, SequenceStep, StepHandle } from "../family.ts";
 import type { Tap } from "../../gpu/pass.ts";
-import type { Runtime } from "../../gpu/pass.ts";
+import type { Runtime } from "../../gpu/runtime.ts";
 import { rowsOf, type Tensor, Workspace } from "../../gpu/tensor.ts";
 import { AudioEncoder } from "../../model/audio_aut.ts";
 import type { Checkpoint } from "../../model/checkpoint.ts";
