@@ -9,7 +9,8 @@ const DEMO = new URL("./weights/demo", import.meta.url).pathname;
 const DEMO_NAME = "valley3-demo";
 
 const USAGE = `valley serve [--model FOLDER] [--host H] [--port N] [--engine gpu|fake]
-             [--api-keys FILE] [--insecure] [--drain-grace S] [--drain-timeout S]
+             [--api-keys FILE] [--insecure] [--drain-grace S] [--drain-timeout S] [--verify fast|full]
+valley chat [--url URL] [--model NAME] [--effort LEVEL] [--key KEY]   (a server must run)
 valley convert SOURCE TARGET   (--help tells more)`;
 
 const TERMINAL = {

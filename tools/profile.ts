@@ -20,18 +20,17 @@ const USAGE = "usage: deno task profile [--model FOLDER] [--tokens N] -- REQUEST
 
 async function buildPrompt(folder: string, file: string): Promise<Prompt> {
   const media = new Media({ ffmpeg: { ffmpeg: "ffmpeg", ffprobe: "ffprobe" } });
-  const { prompt } = await loadPrompt(folder, media);
+  const { prompt, card } = await loadPrompt(folder, media);
   const body = JSON.parse(Deno.readTextFileSync(file));
-  const sampling = { temperature: 0, topP: 1, topK: 0, minP: 0 };
-  const card = { reasoning: "optional" as const, modalities: ["image", "audio", "video"] as const, sampling };
   const request = parseChatRequest(body, {
     id: body.model ?? "",
-    card: { ...card, modalities: [...card.modalities] },
+    card,
     vocabulary: Number.MAX_SAFE_INTEGER,
   });
   const messages = await readMessages(request.messages, {
     wishes: request.media,
-    modalities: ["image", "audio", "video"],
+    modalities: card.modalities,
+    tags: card.tags,
     prompt,
     decoder: media,
     limits: DEFAULT_LIMITS,

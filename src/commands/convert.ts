@@ -2,27 +2,28 @@
 
 import { parseArgs } from "node:util";
 import { convert } from "../weights/convert.ts";
+import { REASONING } from "../weights/manifest.ts";
 import { bytesText, durationText, Progress } from "../weights/progress.ts";
 import { UsageError } from "./options.ts";
 
 export const CONVERT_USAGE =
-  `valley convert SOURCE TARGET [--rounding nearest|search] [--workers N] [--thinking]
+  `valley convert SOURCE TARGET [--rounding nearest|search] [--workers N] [--reasoning R]
 
 Turns the published checkpoint in folder SOURCE (safetensors of bf16, f16 or f32) into int4 in folder TARGET.
 Cut off at any moment, the same command goes on where it stopped; TARGET is served only once it is whole.
 
   --rounding search   smaller error, several times slower
   --workers N         cores that quantise (default: all); the result is the same
-  --thinking          a Think model: it takes a reasoning effort
+  --reasoning R       none (default); prompted: a Think model, which thinks unless asked not to; optional: when asked
 
 Examples:
   valley convert ~/Valley3-8B-Instruct ~/valley3-8b-int4
-  valley convert ~/Valley3-8B-Think ~/valley3-8b-think-int4 --thinking --rounding search`;
+  valley convert ~/Valley3-8B-Think ~/valley3-8b-think-int4 --reasoning prompted --rounding search`;
 
 const FLAGS = {
   rounding: { type: "string" },
   workers: { type: "string" },
-  thinking: { type: "boolean" },
+  reasoning: { type: "string" },
   help: { type: "boolean" },
 } as const;
 
@@ -44,13 +45,15 @@ export async function convertCommand(args: string[], terminal: Terminal): Promis
     throw new UsageError(`--rounding must be nearest or search, not ${rounding}`);
   }
   if (workers !== undefined && !/^\d{1,3}$/.test(workers)) throw new UsageError("--workers must be a number");
+  const reasoning = REASONING.find((name) => name === (values.reasoning ?? "none"));
+  if (reasoning === undefined) throw new UsageError(`--reasoning must be one of ${REASONING.join(", ")}`);
   const [source, target] = positionals;
   const started = performance.now();
   let progress: Progress | null = null;
   let bytes = 0;
   const manifest = await convert(source, target, {
     rounding,
-    reasoning: values.thinking ? "prompted" : "none",
+    reasoning,
     ...(workers === undefined ? {} : { workers: Number(workers) }),
     onProgress(done, total, tensor) {
       progress ??= new Progress({

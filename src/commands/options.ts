@@ -31,6 +31,8 @@ export interface ServeOptions {
   drainTimeout: number;
   maxWaiting: number;
   prefixCache: boolean;
+  /** Check of a converted model's digests; null: the engine's own choice. */
+  verify: "fast" | "full" | null;
   /** Load options of the engine as JSON. */
   engineOptions: Record<string, unknown>;
 }
@@ -50,6 +52,7 @@ const FLAGS = {
   "drain-timeout": { type: "string" },
   "max-waiting": { type: "string" },
   "no-prefix-cache": { type: "boolean" },
+  verify: { type: "string" },
   "engine-options": { type: "string" },
 } as const;
 
@@ -77,6 +80,10 @@ export function serveOptions(args: string[], env: Env, defaultModel: string): Se
   if (engine !== "gpu" && engine !== "fake") {
     throw new UsageError(`--engine must be gpu or fake, not ${engine}`);
   }
+  const verify = text("verify");
+  if (verify !== null && verify !== "fast" && verify !== "full") {
+    throw new UsageError(`--verify must be fast or full, not ${verify}`);
+  }
   const port = text("port") === null && env.PORT ? Number(env.PORT) : number("port", 8000, 65535);
   if (!Number.isInteger(port) || port < 0 || port > 65535) {
     throw new UsageError("The port must be 0 to 65535");
@@ -96,6 +103,7 @@ export function serveOptions(args: string[], env: Env, defaultModel: string): Se
     drainTimeout: number("drain-timeout", 25, 86400),
     maxWaiting: number("max-waiting", 128, 100_000),
     prefixCache: !truth("no-prefix-cache"),
+    verify,
     engineOptions: jsonObject(text("engine-options") ?? "{}"),
   };
 }

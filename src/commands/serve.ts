@@ -65,7 +65,9 @@ export async function serve(
         maxWaiting: options.maxWaiting,
         prefixCache: options.prefixCache,
       },
-      model: options.engineOptions,
+      model: options.verify === null
+        ? options.engineOptions
+        : { verify: options.verify, ...options.engineOptions },
       saved: options.state === null
         ? null
         : { path: `${options.state}/cache.valleykv`, fingerprint: fingerprintOf(options) },
@@ -129,15 +131,7 @@ async function promptSide(
   media: Media,
 ): Promise<{ prompt: PromptBuilder; card: ModelCard }> {
   if (options.engine === "fake") return { prompt: new FakePrompt(), card: FAKE_CARD };
-  const { prompt, greedy, thinking } = await loadPrompt(options.model, media);
-  return {
-    prompt,
-    card: {
-      reasoning: thinking ? "optional" : "none",
-      modalities: ["image", "video", "audio"],
-      sampling: { temperature: greedy ? 0 : 1, topP: 1, topK: 0, minP: 0 },
-    },
-  };
+  return await loadPrompt(options.model, media);
 }
 
 const SAVE_MS = 10_000;
@@ -163,12 +157,19 @@ function fingerprintOf({ engine, model, engineOptions }: ServeOptions): string {
   return hash.digest("hex");
 }
 
+/** One Ctrl-C arrives several times: from the terminal, from `deno task`, from the launcher. */
+const REPEAT_MS = 1000;
+
 /** SIGTERM and SIGINT, heard from now on. */
 function listenForSignals() {
   const first = Promise.withResolvers<Deno.Signal>(), second = Promise.withResolvers<void>();
-  let count = 0;
+  let count = 0, last = -Infinity;
   const heard = (["SIGTERM", "SIGINT"] as const).map((signal) => {
-    const on = () => ++count === 1 ? first.resolve(signal) : second.resolve();
+    const on = () => {
+      if (performance.now() - last < REPEAT_MS) return;
+      last = performance.now();
+      return ++count === 1 ? first.resolve(signal) : second.resolve();
+    };
     Deno.addSignalListener(signal, on);
     return () => Deno.removeSignalListener(signal, on);
   });

@@ -185,6 +185,14 @@ export interface Raster {
   rgb: Uint8Array;
 }
 
+/** How a family's official code takes pictures. */
+export interface ImageOptions {
+  /** Valley3: true. The older families' official code ignores EXIF orientation. */
+  applyOrientation: boolean;
+  /** white: composed over white, round((c·a + 255·(255 − a))/255); drop: the colour as it is under any alpha. */
+  alpha: "white" | "drop";
+}
+
 /** A decoded sound: mono float samples as decoded, before resampling. */
 export interface Wave {
   sampleRate: number;
@@ -223,6 +231,8 @@ export interface VideoPlan {
   maxFrames: number;
   /** The number of frames is a multiple of this. */
   frameFactor: number;
+  /** Even spacing of `nframes` frames cut down, as the older families do; absent: qwen_vl_utils' rule. */
+  spread?: boolean;
   /** Sides of a frame become multiples of this. */
   sizeFactor: number;
   minPixels: number;
@@ -262,6 +272,8 @@ export interface PromptBuilder {
   decode(ids: ArrayLike<number>, keepSpecial?: boolean): string;
   /** UTF-8 bytes of one id (may be part of a character); empty for an unknown id. */
   tokenBytes(id: number): Uint8Array;
+  /** How this model takes a picture file; frames of a video given as pictures too. */
+  readonly imageOptions: ImageOptions;
   /** How this model takes a video file. Throws `PromptError` naming a limit that the request exceeds. */
   videoPlan(limits?: MediaLimits): VideoPlan;
   /** Decoder for ids that come one by one: `push` gives the text that an id completes, `end` what was held back. */
@@ -272,9 +284,17 @@ export interface PromptBuilder {
 export interface ModelCard {
   /** `none`: an effort asked for is refused; `optional`: it thinks when asked; `prompted`: medium unless asked. */
   reasoning: "none" | "optional" | "prompted";
+  tags: AnswerTags;
   modalities: MediaKind[];
   /** What holds where a request says nothing (generation_config.json; `do_sample` false: greedy). */
   sampling: Omit<Sampling, "seed">;
+}
+
+/** How the model marks a thought, and the answer after it: [opening tag, closing tag]. */
+export interface AnswerTags {
+  thought: readonly [string, string];
+  /** null: the answer has no tags. */
+  answer: readonly [string, string] | null;
 }
 
 /** A conversation that the model cannot take; the server answers 400 with `code` and the field. */

@@ -1,39 +1,50 @@
 /** Which family serves a checkpoint folder: the CPU side, for the main thread. Imports no GPU code. */
 import { readCheckpointFiles } from "../prompt/checkpoint_files.ts";
 import type { Media } from "../prompt/media.ts";
-import type { PromptBuilder } from "./family.ts";
+import type { ModelCard, PromptBuilder } from "./family.ts";
 import { readModelFolder } from "./model_folder.ts";
 import { isValley25, readValley25Config } from "./valley2_5/config.ts";
 import { Valley25Prompt } from "./valley2_5/prompt.ts";
+import { VALLEY25_TAGS } from "./valley2_5/thinking.ts";
 import { isValley3, readValley3Config } from "./valley3/config.ts";
 import { Valley3Prompt } from "./valley3/prompt.ts";
+import { VALLEY3_TAGS } from "./valley3/thinking.ts";
 
 /** A checkpoint's prompt side and what the server must know of it. */
 export interface LoadedPrompt {
   prompt: PromptBuilder;
-  /** Greedy unless the request says otherwise. */
-  greedy: boolean;
-  /** Takes a reasoning effort. */
-  thinking: boolean;
+  card: ModelCard;
 }
 
-/** @throws Error naming the file or key that does not fit. */
+/** A folder without a manifest does not think, unless its family always can. @throws Error naming what does not fit. */
 export async function loadPrompt(folder: string, media: Media): Promise<LoadedPrompt> {
-  const { config, greedy, manifest } = readModelFolder(folder);
+  const { config, sampling, reasoning } = readModelFolder(folder);
   if (isValley25(config)) {
-    const files = await readCheckpointFiles(folder);
-    return { prompt: new Valley25Prompt(files, readValley25Config(config), media), greedy, thinking: true };
+    const prompt = new Valley25Prompt(await readCheckpointFiles(folder), readValley25Config(config), media);
+    return {
+      prompt,
+      card: {
+        reasoning: reasoning ?? "optional",
+        tags: VALLEY25_TAGS,
+        modalities: ["image", "video"],
+        sampling,
+      },
+    };
   }
   if (!isValley3(config)) {
     throw new Error(
       `Cannot load ${folder}: no family serves model_type ${JSON.stringify(config.model_type)}`,
     );
   }
-  const thinking = manifest?.reasoning === "prompted";
+  const thinking = (reasoning ?? "none") !== "none";
   const files = await readCheckpointFiles(folder);
   return {
     prompt: new Valley3Prompt(files, readValley3Config(config), media, { thinking }),
-    greedy,
-    thinking,
+    card: {
+      reasoning: reasoning ?? "none",
+      tags: VALLEY3_TAGS,
+      modalities: ["image", "video", "audio"],
+      sampling,
+    },
   };
 }

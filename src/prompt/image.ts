@@ -8,12 +8,12 @@
  * read-out, 18 s on a 109 kB PNG bomb), imagescript (FFI, no WebP, ignores EXIF).
  */
 
-import type { Raster } from "../families/family.ts";
+import type { ImageOptions, Raster } from "../families/family.ts";
 import { decodeBmp, isBmp } from "./bmp.ts";
 import { decodeGif, isGif } from "./gif.ts";
 import { corruptImage, unsupportedImage } from "./image_errors.ts";
 import { decodeJpeg, isJpeg } from "./jpeg.ts";
-import { type ImageOptions, orient, type Pixels, toRgb, VALLEY3_IMAGE } from "./pixels.ts";
+import { orient, type Pixels, toRgb, VALLEY3_IMAGE } from "./pixels.ts";
 import { decodePng, isPng } from "./png.ts";
 import { decodeWebp, isWebp } from "./webp.ts";
 import { PromptError } from "../families/family.ts";

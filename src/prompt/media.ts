@@ -6,9 +6,9 @@
  * `media_timeout`, `media_failed`); no decoder's words or paths are in it.
  */
 
-import type { Clip, MediaFeature, Raster, VideoPlan, Wave } from "../families/family.ts";
+import type { Clip, ImageOptions, MediaFeature, Raster, VideoPlan, Wave } from "../families/family.ts";
 import { PromptError } from "../families/family.ts";
-import { type ImageOptions, VALLEY3_IMAGE } from "./pixels.ts";
+import { VALLEY3_IMAGE } from "./pixels.ts";
 import { MediaPool } from "./media_pool.ts";
 import type { PatchOptions } from "./patchify.ts";
 import type { PixelLimits } from "./smart_resize.ts";

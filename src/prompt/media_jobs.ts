@@ -1,10 +1,9 @@
 /** The work that the media worker does, as plain functions of plain data. */
 
-import type { MediaFeature, Raster, VideoPlan, Wave } from "../families/family.ts";
+import type { ImageOptions, MediaFeature, Raster, VideoPlan, Wave } from "../families/family.ts";
 import { decodeAudio } from "./audio.ts";
 import { audioFeature, imageFeature, navitFeature, videoFeature } from "./features.ts";
 import { decodeImage } from "./image.ts";
-import type { ImageOptions } from "./pixels.ts";
 import type { PatchOptions } from "./patchify.ts";
 import type { PixelLimits } from "./smart_resize.ts";
 import type { StreamFormat } from "./audio_probe.ts";

@@ -1,6 +1,6 @@
 /** Decoders' RGBA and orientation → RGB as the family wants it. */
 
-import type { Raster } from "../families/family.ts";
+import type { ImageOptions, Raster } from "../families/family.ts";
 
 /** Decoded pixels with alpha, row-major RGBA. */
 export interface Pixels {
@@ -9,22 +9,11 @@ export interface Pixels {
   rgba: Uint8Array;
 }
 
-/** white: composed over white, round((c·a + 255·(255 − a))/255); drop: the colour as it is under any alpha. */
-export type AlphaMode = "white" | "drop";
-
-/** How a family's official code takes pictures. */
-export interface ImageOptions {
-  /** Valley3: true. The older families' official code ignores EXIF orientation. */
-  applyOrientation: boolean;
-  /** Valley3: "white". The older families' official code drops alpha. */
-  alpha: AlphaMode;
-}
-
 export const VALLEY3_IMAGE: ImageOptions = { applyOrientation: true, alpha: "white" };
 /** PIL's convert("RGB") alone: Valley2.5, Valley2, Valley (2023). */
 export const PLAIN_IMAGE: ImageOptions = { applyOrientation: false, alpha: "drop" };
 
-export function toRgb({ width, height, rgba }: Pixels, alpha: AlphaMode): Raster {
+export function toRgb({ width, height, rgba }: Pixels, alpha: ImageOptions["alpha"]): Raster {
   const rgb = new Uint8Array(width * height * 3);
   for (let from = 0, to = 0; to < rgb.length; from += 4, to += 3) {
     const a = rgba[from + 3];

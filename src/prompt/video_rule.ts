@@ -9,6 +9,9 @@ import { type PixelLimits, roundHalfEven } from "./smart_resize.ts";
  */
 export function sampleFrames(totalFrames: number, videoFps: number, plan: VideoPlan): number[] {
   const factor = plan.frameFactor;
+  if (plan.spread === true && plan.nframes !== null && totalFrames > 0) {
+    return spreadFrames(totalFrames, plan.nframes);
+  }
   let count: number;
   if (plan.nframes !== null) {
     count = roundHalfEven(plan.nframes / factor) * factor;

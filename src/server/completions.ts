@@ -62,7 +62,7 @@ export async function completions(
       startAnswer(
         prompt,
         wishes,
-        { tools: false, thinking: false, oneCall: false },
+        { tools: false, answer: null, oneCall: false },
         context,
         exchange,
         signal,

@@ -1,9 +1,11 @@
 /** Messages of a request → a conversation with decoded media. One path for all spellings. */
 
 import type {
+  AnswerTags,
   ChatMessage,
   ChatPart,
   Clip,
+  ImageOptions,
   MediaKind,
   MediaLimits,
   PromptBuilder,
@@ -20,7 +22,7 @@ import { countParts, locate, mediaLimits, type Source } from "./media_parts.ts";
 
 /** Decodes media off this thread; src/prompt/media.ts is one. */
 export interface MediaDecoder {
-  decodeImage(bytes: Uint8Array, options: undefined, signal: AbortSignal): Promise<Raster>;
+  decodeImage(bytes: Uint8Array, options: ImageOptions, signal: AbortSignal): Promise<Raster>;
   decodeAudio(bytes: Uint8Array, signal: AbortSignal): Promise<Wave>;
   decodeVideo(
     bytes: Uint8Array,
@@ -42,6 +44,7 @@ interface Context {
   prompt: PromptBuilder;
   decoder: MediaDecoder;
   limits: Limits;
+  tags: AnswerTags;
   signal: AbortSignal;
 }
 
@@ -60,7 +63,7 @@ export async function readMessages(messages: WireMessage[], context: Context): P
       case "tool":
         return { role: message.role, content };
       case "assistant":
-        return assistantTurn(message, content, index > lastUser);
+        return assistantTurn(message, content, index > lastUser, context.tags);
     }
   }));
 }
@@ -70,9 +73,10 @@ function assistantTurn(
   message: Extract<WireMessage, { role: "assistant" }>,
   content: ChatPart[],
   current: boolean,
+  { thought: [open, close] }: AnswerTags,
 ): ChatMessage {
   const thought = message.reasoning ?? message.reasoning_content;
-  if (current && thought) content.unshift({ type: "text", text: `<thinking>\n${thought}\n</thinking>\n\n` });
+  if (current && thought) content.unshift({ type: "text", text: `${open}\n${thought}\n${close}\n\n` });
   const toolCalls = message.tool_calls?.map(({ function: { name, arguments: given } }) => ({
     name,
     arguments: typeof given === "string" && given.trim() !== "" ? given : JSON.stringify(given || {}),
@@ -100,14 +104,14 @@ async function readPart(
     throw invalid(`${param}: this model takes no ${kind}`, param, "unsupported_modality");
   }
   return await naming(param, async (): Promise<ChatPart> => {
-    const { decoder, signal, limits } = context;
+    const { decoder, signal, limits, prompt } = context;
     const bytes = () =>
       "base64" in source
         ? decodeBase64(source.base64, { kind, param }, limits)
         : fetchMedia(source.address as string, { kind, param }, limits);
     switch (kind) {
       case "image":
-        return { type: "image", image: await decoder.decodeImage(bytes(), undefined, signal) };
+        return { type: "image", image: await decoder.decodeImage(bytes(), prompt.imageOptions, signal) };
       case "audio":
         return { type: "audio", audio: await decoder.decodeAudio(bytes(), signal) };
       case "video":
@@ -165,7 +169,7 @@ async function readVideo(
   }
   const pictures = frames.map((frame) => fetchMedia(frame, { kind: "image", param }, limits));
   const rasters = await Promise.all(
-    pictures.map((picture) => decoder.decodeImage(picture, undefined, signal)),
+    pictures.map((picture) => decoder.decodeImage(picture, prompt.imageOptions, signal)),
   );
   return { frames: rasters, fps: wishes.limits.fps ?? null, audio: null };
 }

@@ -19,6 +19,7 @@ export function readConversation(
     prompt: context.prompt,
     decoder: context.decoder,
     limits: context.limits,
+    tags: context.served().card.tags,
     signal,
   });
 }
@@ -40,7 +41,8 @@ export async function answerChat(
   signal: AbortSignal,
 ): Promise<Answer> {
   const prompt = await buildPrompt(chat, context, signal);
-  const tags = { tools: chat.prompt.tools.length > 0, thinking: true, oneCall: chat.oneCall };
+  const { tags: answer } = context.served().card;
+  const tags = { tools: chat.prompt.tools.length > 0, answer, oneCall: chat.oneCall };
   return startAnswer(prompt, chat.wishes, tags, context, exchange, signal);
 }
 

@@ -1,7 +1,7 @@
 /** From a prompt to an answer: admission to the engine; its events → deltas, stop strings and counts. */
 
 import type { GenerateParams, GenerationEvent, Score } from "../engine/generation.ts";
-import type { ModelInfo, Prompt, PromptBuilder } from "../families/family.ts";
+import type { AnswerTags, ModelInfo, Prompt, PromptBuilder } from "../families/family.ts";
 import type { AppContext } from "./app_context.ts";
 import { unavailable } from "./errors.ts";
 import type { Caller, Exchange } from "./exchange.ts";
@@ -29,7 +29,7 @@ export interface TokenScore extends Score {
 /** What is looked for in the text. */
 export interface Tags {
   tools: boolean;
-  thinking: boolean;
+  answer: AnswerTags | null;
   /** The first tool call ends the answer. */
   oneCall: boolean;
 }
@@ -98,7 +98,7 @@ async function* readChoice(
   prompt: PromptBuilder,
   exchange: Exchange | null,
 ): AsyncGenerator<ChoiceNews> {
-  const router = new StreamRouter(options);
+  const router = new StreamRouter({ tools: options.tools, tags: options.answer, stop: options.stop });
   const detokenizer = prompt.detokenizer();
   const counts: ChoiceCounts = { completionTokens: 0, reasoningTokens: 0, cachedTokens: 0 };
   /** Of tokens whose text has not gone out. */

@@ -3,8 +3,10 @@
  * several tokens, and `>` may merge with a line end); what may begin a tag or a stop string is held back.
  *
  *   <thinking>\n … \n</thinking>\n\n content \n<tool_call>\n{…}\n</tool_call>
+ *   <think> … </think><answer> content </answer>
  */
 
+import type { AnswerTags } from "../families/family.ts";
 import { HeldText } from "./held_text.ts";
 import { type ParsedCall, parseToolCall } from "./tool_call_text.ts";
 
@@ -13,14 +15,13 @@ export type Delta =
   | { type: "content"; text: string }
   | { type: "tool_call"; call: ParsedCall };
 
-const THINK = "<thinking>", THINK_END = "</thinking>";
 const CALL = "<tool_call>", CALL_END = "</tool_call>";
 
 export interface RouterOptions {
   /** Tool calls are looked for. */
   tools: boolean;
-  /** A thought at the beginning is looked for. */
-  thinking: boolean;
+  /** A thought at the beginning is looked for, and the answer's own tags after it; null: neither. */
+  tags: AnswerTags | null;
   /** End the answer where they stand in the content; thoughts and calls may hold them. */
   stop: readonly string[];
 }
@@ -33,19 +34,24 @@ export class StreamRouter {
   readonly #text = new HeldText();
   readonly #tools: boolean;
   readonly #stop: readonly string[];
-  /** `gap`: white space of the template, after a thought or a call. */
-  #state: "start" | "thought" | "gap" | "content" | "call";
+  readonly #tags: AnswerTags | null;
+  /** The tag that ends the answer; none unless one began it. */
+  #answerEnd: string[] = [];
+  #answered = false;
+  /** `gap`: white space of the template, after a thought or a call; `opening`: the answer's own tag may follow. */
+  #state: "start" | "thought" | "opening" | "gap" | "content" | "call";
   /** White space that counts only if more text of the same kind follows. */
   #space = "";
   /** Text of this kind has gone out. */
   #begun = false;
   #call = "";
 
-  constructor({ tools, thinking, stop }: RouterOptions) {
+  constructor({ tools, tags, stop }: RouterOptions) {
     this.#tools = tools;
     this.#stop = stop;
-    this.#state = thinking ? "start" : "content";
-    this.#begun = !thinking;
+    this.#tags = tags;
+    this.#state = tags === null ? "content" : "start";
+    this.#begun = tags === null;
   }
 
   /** The model is in its thought: its tokens are reasoning tokens. */
@@ -71,7 +77,9 @@ export class StreamRouter {
     else if (this.#state === "thought") this.#reason(deltas, rest);
     else {
       this.#content(deltas, rest);
-      if (this.calls === 0 && this.#space !== "") deltas.push({ type: "content", text: this.#space });
+      if (this.calls === 0 && !this.#answered && this.#space !== "") {
+        deltas.push({ type: "content", text: this.#space });
+      }
     }
     return deltas;
   }
@@ -80,24 +88,41 @@ export class StreamRouter {
   #advance(deltas: Delta[]): boolean {
     switch (this.#state) {
       case "start": {
-        const begun = this.#text.held.trimStart();
-        if (begun.startsWith(THINK)) {
-          this.#text.take([THINK]);
+        const begun = this.#text.held.trimStart(), [open] = this.#tags!.thought;
+        if (begun.startsWith(open)) {
+          this.#text.take([open]);
           return this.#enter("thought");
         }
-        return THINK.startsWith(begun) ? false : this.#enter("content");
+        return open.startsWith(begun) ? false : this.#enter("content");
       }
       case "thought": {
-        const { text, mark } = this.#text.take([THINK_END]);
+        const { text, mark } = this.#text.take([this.#tags!.thought[1]]);
         this.#reason(deltas, text);
-        return mark !== null && this.#enter("gap");
+        return mark !== null && this.#enter(this.#tags!.answer === null ? "gap" : "opening");
+      }
+      case "opening": {
+        const [open, close] = this.#tags!.answer!;
+        if (!this.#text.skipSpace()) return false;
+        if (this.#text.held.startsWith(open)) {
+          this.#text.take([open]);
+          this.#answerEnd = [close];
+        } else if (open.startsWith(this.#text.held)) return false;
+        return this.#enter("gap");
       }
       case "gap":
         return this.#text.skipSpace() && this.#enter("content");
       case "content": {
-        const { text, mark } = this.#text.take(this.#tools ? [CALL, ...this.#stop] : this.#stop);
+        const { text, mark } = this.#text.take([
+          ...this.#tools ? [CALL] : [],
+          ...this.#stop,
+          ...this.#answerEnd,
+        ]);
         this.#content(deltas, text);
         if (mark === null) return false;
+        if (mark === this.#answerEnd[0]) {
+          this.#answerEnd = [];
+          return this.#answered = true;
+        }
         if (mark === CALL) return this.#enter("call");
         // White space before a stop string is content like any other.
         if (this.#space !== "") deltas.push({ type: "content", text: this.#space });
@@ -122,7 +147,7 @@ export class StreamRouter {
     }
   }
 
-  #enter(state: "thought" | "gap" | "content" | "call"): true {
+  #enter(state: "thought" | "opening" | "gap" | "content" | "call"): true {
     if (state !== "call") {
       // White space between a thought and what follows is the template's; before the answer proper it is kept.
       if (this.#state !== "start") this.#space = "";
@@ -140,7 +165,8 @@ export class StreamRouter {
 
   #content(deltas: Delta[], text: string): void {
     // Only where a tag may follow is white space held back.
-    const said = this.#tools || !this.#begun ? this.#trimmed(text) : text;
+    const mayEnd = this.#tools || this.#answered || this.#answerEnd.length > 0;
+    const said = mayEnd || !this.#begun ? this.#trimmed(text) : text;
     if (said !== "") deltas.push({ type: "content", text: said });
   }
 

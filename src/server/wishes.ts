@@ -50,7 +50,11 @@ const wishSchema = z.looseObject(wishFields);
 export type WireWishes = z.infer<typeof wishSchema>;
 
 /** What the request leaves open is the checkpoint's generation_config, not OpenAI's temperature of 1. */
-export function wishesOf(wire: WireWishes, { sampling }: ModelCard, vocabulary: number): GenerationWishes {
+export function wishesOf(
+  wire: WireWishes,
+  { sampling }: Pick<ModelCard, "sampling">,
+  vocabulary: number,
+): GenerationWishes {
   const { seed } = wire;
   return {
     choices: wire.n ?? 1,
@@ -64,7 +68,7 @@ export function wishesOf(wire: WireWishes, { sampling }: ModelCard, vocabulary: 
       topP: Math.max(wire.top_p ?? sampling.topP, 1e-6),
       topK: Math.max(wire.top_k ?? sampling.topK, 0),
       minP: wire.min_p ?? sampling.minP,
-      ...adjustOf(wire, vocabulary),
+      ...adjustOf(wire, vocabulary, sampling.adjust?.repetitionPenalty ?? 1),
       seed: seed == null
         ? crypto.getRandomValues(new Uint32Array(1))[0]
         : Number(BigInt.asUintN(32, BigInt(seed))),
@@ -73,7 +77,7 @@ export function wishesOf(wire: WireWishes, { sampling }: ModelCard, vocabulary: 
   };
 }
 
-function adjustOf(wire: WireWishes, vocabulary: number): { adjust?: LogitAdjust } {
+function adjustOf(wire: WireWishes, vocabulary: number, penalty: number): { adjust?: LogitAdjust } {
   const { presence_penalty, frequency_penalty, repetition_penalty, logit_bias } = wire;
   const bias = Object.entries(logit_bias ?? {}).map(([id, value]) => [Number(id), value] as const);
   if (bias.length > BIASES) {
@@ -83,7 +87,7 @@ function adjustOf(wire: WireWishes, vocabulary: number): { adjust?: LogitAdjust 
     throw invalid(`logit_bias: the vocabulary has ${vocabulary} ids`, "logit_bias", "invalid_value");
   }
   const adjust = {
-    repetitionPenalty: repetition_penalty ?? 1,
+    repetitionPenalty: repetition_penalty ?? penalty,
     frequencyPenalty: frequency_penalty ?? 0,
     presencePenalty: presence_penalty ?? 0,
     bias,

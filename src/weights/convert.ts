@@ -10,7 +10,7 @@ import { convertTensors, planOf } from "./convert_file.ts";
 import { COPIED, MOST_COPIED } from "./copied_files.ts";
 import { type Disk, diskFull, needSpace, readWhole, realDisk, writeWhole } from "./disk.ts";
 import { Journal } from "./journal.ts";
-import { type Manifest, parseManifest, writeManifest } from "./manifest.ts";
+import { type Manifest, parseManifest, type Reasoning, writeManifest } from "./manifest.ts";
 import { ResumableFile, type TensorEntry } from "./resumable_file.ts";
 import { safetensorsHeader } from "./safetensors_writer.ts";
 import type { Rounding } from "./slab.ts";
@@ -23,7 +23,7 @@ export interface ConvertOptions {
   source?: string;
   revision?: string;
   /** "prompted": takes the thinking prompt (CONTRACT.md). */
-  reasoning?: "prompted" | "none";
+  reasoning?: Reasoning;
   rounding?: Rounding;
   /** Weight of each column's squared error [k] by tensor name, for "search". */
   importance?: (tensor: string) => Float32Array | null;

@@ -4,12 +4,13 @@
  * written: that the repositories are there today, their files and sizes, was not verified.
  */
 
+import type { Reasoning } from "./manifest.ts";
+
 export interface KnownModel {
   /** Hub id. */
   id: string;
   family: "valley3" | "valley2.5" | "valley2";
-  /** "prompted": a Think model, steered by a system prompt. */
-  reasoning: "prompted" | "none";
+  reasoning: Reasoning;
 }
 
 export const KNOWN_MODELS: readonly KnownModel[] = [
@@ -17,7 +18,7 @@ export const KNOWN_MODELS: readonly KnownModel[] = [
   { id: "bytedance-research/Valley3-8B-Think", family: "valley3", reasoning: "prompted" },
   { id: "bytedance-research/Valley3-32B-Instruct", family: "valley3", reasoning: "none" },
   { id: "bytedance-research/Valley3-32B-Think", family: "valley3", reasoning: "prompted" },
-  { id: "bytedance-research/Valley2.5", family: "valley2.5", reasoning: "none" },
+  { id: "bytedance-research/Valley2.5", family: "valley2.5", reasoning: "optional" },
   { id: "bytedance-research/Valley2-DPO", family: "valley2", reasoning: "none" },
   { id: "bytedance-research/Valley-Eagle-7B", family: "valley2", reasoning: "none" },
 ];

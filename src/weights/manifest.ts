@@ -1,13 +1,16 @@
 /** manifest.json of a converted model: format, origin, and the sha256 of each file and each tensor. */
 import { type Disk, realDisk, writeWhole } from "./disk.ts";
 
+/** Whether a model thinks: never; when asked; unless asked not to. */
+export const REASONING = ["none", "optional", "prompted"] as const;
+export type Reasoning = (typeof REASONING)[number];
+
 export interface Manifest {
   format: 1;
   source: string;
   /** Commit of the source, or empty. */
   revision: string;
-  /** "prompted": a Think model, steered by the system prompt's effort. */
-  reasoning: "prompted" | "none";
+  reasoning: Reasoning;
   /** What was done with which source: equal recipes give equal bytes. Older manifests lack it, as the next two. */
   recipe?: string;
   /** Bytes of each file. */
@@ -44,7 +47,7 @@ export function parseManifest(path: string, text: string): Manifest {
   const { format, source, revision, reasoning, recipe } = value;
   if (format !== 1) fail(`its format is ${JSON.stringify(format)}, 1 is known`);
   if (typeof source !== "string" || typeof revision !== "string") fail("source or revision is missing");
-  if (reasoning !== "prompted" && reasoning !== "none") fail("reasoning is neither prompted nor none");
+  if (!REASONING.includes(reasoning as Reasoning)) fail(`reasoning is none of ${REASONING.join(", ")}`);
   if (recipe !== undefined && typeof recipe !== "string") fail("recipe is not text");
   const digests = (key: string, most: number): Record<string, string> => {
     const map = value[key];
@@ -75,7 +78,7 @@ export function parseManifest(path: string, text: string): Manifest {
     format: 1,
     source: source as string,
     revision: revision as string,
-    reasoning: reasoning as Manifest["reasoning"],
+    reasoning: reasoning as Reasoning,
     ...optional,
     files,
     tensors,

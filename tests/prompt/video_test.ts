@@ -213,6 +213,13 @@ Deno.test("video rule: an even number of indices from first to last, none twice"
   );
 });
 
+Deno.test("video rule of the older families: spread from first to last, cut down, repeated where there are too few", () => {
+  const plan = { ...PLAN, spread: true, nframes: 8 };
+  assertEquals(sampleFrames(100, 25, plan), [0, 14, 28, 42, 56, 70, 84, 99]);
+  assertEquals(sampleFrames(3, 25, plan), [0, 0, 0, 0, 1, 1, 1, 2]);
+  assertEquals(sampleFrames(100, 25, { ...plan, nframes: 1 }), [99]);
+});
+
 Deno.test("containers are told by magic bytes", () => {
   assertEquals(["plain.mp4", "hidden.webm", "small.avi"].map((name) => sniffVideo(read(name))), [
     "mov",

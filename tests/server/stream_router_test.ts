@@ -1,9 +1,13 @@
 /** However the text is cut into pieces, the same thought, content and calls come out. */
 
+import type { AnswerTags } from "../../src/families/family.ts";
 import fc from "fast-check";
 import { assertEquals } from "../support/assert.ts";
 import { type RouterOptions, StreamRouter } from "../../src/server/stream_router.ts";
 import { parseToolCall } from "../../src/server/tool_call_text.ts";
+
+const VALLEY3: AnswerTags = { thought: ["<thinking>", "</thinking>"], answer: null };
+const GTHINKER: AnswerTags = { thought: ["<think>", "</think>"], answer: ["<answer>", "</answer>"] };
 
 interface Routed {
   reasoning: string;
@@ -13,7 +17,7 @@ interface Routed {
 }
 
 function route(pieces: readonly string[], options: Partial<RouterOptions> = {}): Routed {
-  const router = new StreamRouter({ tools: true, thinking: true, stop: [], ...options });
+  const router = new StreamRouter({ tools: true, tags: VALLEY3, stop: [], ...options });
   const out: Routed = { reasoning: "", content: "", calls: [], stopped: null };
   for (const delta of [...pieces.flatMap((piece) => router.push(piece)), ...router.end()]) {
     if (delta.type === "tool_call") out.calls.push(`${delta.call.name}(${delta.call.arguments})`);
@@ -38,6 +42,24 @@ Deno.test("thoughts, content, calls", () => {
     '<tool_call>\n{"name": "f"}\n</tool_call>\n<tool_call>\n{"name": "g", "arguments": "{}"}\n</tool_call>';
   assertEquals(route([two]), { ...plain(""), calls: ["f({})", "g({})"] });
   assertEquals(route([two], { tools: false }), plain(two));
+});
+
+Deno.test("the answer's own tags go, only after a thought and only as a pair", () => {
+  const through = (text: string) => {
+    const whole = route([text], { tags: GTHINKER });
+    assertEquals(route([...text], { tags: GTHINKER }), whole, text);
+    return whole;
+  };
+  const thought = { reasoning: "Hm.", calls: [], stopped: null };
+  assertEquals(through("<think> Hm. </think><answer> Yes. </answer>"), { ...thought, content: "Yes." });
+  assertEquals(through("<think>Hm.</think>\n<answer>Yes </answer>\n\nReally."), {
+    ...thought,
+    content: "Yes \n\nReally.",
+  });
+  assertEquals(through("<think>Hm.</think>\n\nYes </answer>."), { ...thought, content: "Yes </answer>." });
+  assertEquals(through("<think>Hm.</think><ans"), { ...thought, content: "<ans" });
+  assertEquals(through("<think>Hm.</think><answer>Yes </ans"), { ...thought, content: "Yes </ans" });
+  assertEquals(through("<answer>Yes</answer>"), plain("<answer>Yes</answer>"));
 });
 
 Deno.test("what is no call stays text; nothing is lost at the end", () => {

@@ -36,6 +36,12 @@ Deno.test("never ffi, never everything", () => {
   }
 });
 
+Deno.test("chat reads any file that it is given, and writes and runs nothing", () => {
+  const flags = permissionFlags(["chat", "--url", "http://127.0.0.1:8000"], AROUND);
+  ok(flags.includes("--allow-read") && flags.includes("--allow-net"));
+  ok(!flags.some((flag) => /write|run|ffi|sys/.test(flag)), flags.join(" "));
+});
+
 Deno.test("paths named by flags and variables may be read, only --state written", () => {
   const args = ["serve", "--model", "/models/v3", "--api-keys=keys.json", "--state", "/var/lib/valley"];
   const around = { ...AROUND, env: { ...AROUND.env, VALLEY_ALLOW_MEDIA_FOLDER: "/data/pictures" } };

@@ -38,9 +38,19 @@ export const VARIABLES = [
   "NO_COLOR",
 ];
 
+/** The terminal chat attaches whatever file its user names; it writes and runs nothing. */
+const CHAT = [
+  "--no-prompt",
+  "--allow-net",
+  "--allow-read",
+  "--allow-env=VALLEY_*,NO_COLOR,TERM",
+  "--ignore-env",
+];
+
 /** Flags for `deno run`. */
 export function permissionFlags(args: string[], around: Surroundings): string[] {
   const command = args[0] ?? "serve";
+  if (command === "chat") return CHAT;
   const named = namedPaths(args, around);
   const programs = ["ffmpeg", "ffprobe"].map((name) => onPath(name, around)).filter((path) => path !== null);
   const own = [...temporary(around), stateDir(around), modelsDir(around), ...statePath(args, around)];

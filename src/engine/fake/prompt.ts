@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import {
   type ChatMessage,
   type ChatPart,
+  type ImageOptions,
   type MediaFeature,
   type MediaKind,
   type MediaLimits,
@@ -23,6 +24,7 @@ const LIMITS = { maxFrames: 64, maxPixels: 1 << 20 };
 /** The fake's card: it thinks when asked, takes everything, and is greedy. */
 export const FAKE_CARD: ModelCard = {
   reasoning: "optional",
+  tags: { thought: ["<thinking>", "</thinking>"], answer: null },
   modalities: ["image", "video", "audio"],
   sampling: { temperature: 0, topP: 1, topK: 0, minP: 0 },
 };
@@ -35,6 +37,8 @@ interface Draft {
 }
 
 export class FakePrompt implements PromptBuilder {
+  readonly imageOptions: ImageOptions = { applyOrientation: true, alpha: "white" };
+
   render(messages: ChatMessage[], options: PromptOptions): string {
     return decodeIds(draft(messages, options).ids, true);
   }

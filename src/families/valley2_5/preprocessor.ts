@@ -26,10 +26,7 @@ export function pixelLimits(own: PixelLimits, asked: MediaLimits = {}): PixelLim
 
 const FRAMES = 8, MAX_FRAMES = 64;
 
-/**
- * 8 frames, or as many as asked; each is a picture. A file's frames are spaced by qwen_vl_utils' rule until `decodeVideo`
- * knows the family's own (`spreadFrames`); where they are resized is told by `MANY_PICTURES`.
- */
+/** 8 frames spread over the file, or as many as asked; each is a picture, of the size that `MANY_PICTURES` tells. */
 export function videoPlan(limits: MediaLimits = {}): VideoPlan {
   if (limits.fps !== undefined) {
     throw new PromptError(
@@ -45,6 +42,7 @@ export function videoPlan(limits: MediaLimits = {}): VideoPlan {
     minFrames: 1,
     maxFrames: MAX_FRAMES,
     frameFactor: 1,
+    spread: true,
     sizeFactor: NAVIT_FACTOR,
     ...pixelLimits(MANY_PICTURES, limits),
     totalPixels: null,

@@ -14,6 +14,7 @@ import {
 import type { CheckpointFiles } from "../../prompt/checkpoint_files.ts";
 import { ControlText, type Rendered } from "../../prompt/control_text.ts";
 import type { Media } from "../../prompt/media.ts";
+import { PLAIN_IMAGE } from "../../prompt/pixels.ts";
 import { navitSizes } from "../../prompt/navit_resize.ts";
 import type { PixelLimits } from "../../prompt/smart_resize.ts";
 import { type ChatTemplate, render, stringsOf } from "../../prompt/template.ts";
@@ -35,6 +36,7 @@ interface Picture {
 }
 
 export class Valley25Prompt implements PromptBuilder {
+  readonly imageOptions = PLAIN_IMAGE;
   readonly tokenizer: Tokenizer;
   readonly #maxContext: number;
   readonly #media: Media;

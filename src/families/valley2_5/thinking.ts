@@ -1,5 +1,5 @@
 /** The GThinker system prompt of the official demos (golden prompts case image-gthinker). */
-import type { ChatMessage } from "../family.ts";
+import type { AnswerTags, ChatMessage } from "../family.ts";
 
 export const GTHINKER =
   "A conversation between User and Assistant. The user asks a question, and the Assistant solves it. " +
@@ -11,6 +11,12 @@ export const GTHINKER =
   "concluding the final answer, pause for a quick consistency check: verify whether the visual cues " +
   "support the reasoning and whether each step logically follows from what is seen. If correct, " +
   "conclude the answer; otherwise, revise the visual cues and reasoning, then conclude.";
+
+/** As GThinker asks for them, and as Qwen3 thinks by itself. */
+export const VALLEY25_TAGS: AnswerTags = {
+  thought: ["<think>", "</think>"],
+  answer: ["<answer>", "</answer>"],
+};
 
 /** The prompt first in the system message, the client's own after a blank line. */
 export function withGThinker(messages: ChatMessage[]): ChatMessage[] {

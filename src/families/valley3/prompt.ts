@@ -15,6 +15,7 @@ import { renderChatml } from "../../prompt/chatml.ts";
 import { ControlText, type Rendered } from "../../prompt/control_text.ts";
 import { expandPlaceholders, type Placeholder } from "../../prompt/expand.ts";
 import type { Media } from "../../prompt/media.ts";
+import { VALLEY3_IMAGE } from "../../prompt/pixels.ts";
 import { type Grid, mropePositions } from "../../prompt/positions.ts";
 import { type ChatTemplate, render, type TemplatePart } from "../../prompt/template.ts";
 import { type ExtraToken, Tokenizer } from "../../prompt/tokenizer.ts";
@@ -44,6 +45,7 @@ interface Medium {
 }
 
 export class Valley3Prompt implements PromptBuilder {
+  readonly imageOptions = VALLEY3_IMAGE;
   readonly tokenizer: Tokenizer;
   readonly #config: Valley3Config;
   readonly #media: Media;

@@ -1,6 +1,6 @@
 /** The system prompt that steers a Valley3 Think model (golden cases think-minimal, think-medium, think-high). */
 
-import type { ChatMessage, Effort } from "../family.ts";
+import type { AnswerTags, ChatMessage, Effort } from "../family.ts";
 
 export const thinkingPrompt = (effort: Effort): string =>
   `You are a helpful assistant.
@@ -13,6 +13,8 @@ Reasoning effort levels:
 </thinking> before the response.
 - medium: Perform internal reasoning, using clear step-by-step thinking and verifying important constraints before responding.
 - high: Perform more thorough internal reasoning, consider multiple possible interpretations, alternatives, and edge cases, and carefully validate the final answer before responding.`;
+
+export const VALLEY3_TAGS: AnswerTags = { thought: ["<thinking>", "</thinking>"], answer: null };
 
 /** The policy first in the system message, the client's own system prompt after a blank line. */
 export function withThinking(messages: ChatMessage[], effort: Effort): ChatMessage[] {
