@@ -12,17 +12,22 @@ struct Shape {
   out_first: u32, // first row of out
   out_stride: u32, // in vec4
   scales_at: u32, // texel where the scales begin
+  cols: u32, // K
+  eps: f32,
 }
 override WG: u32 = 8u;
 override FORMAT: u32 = 0u;
 override ACT: u32 = 0u; // 0 none, 1 gelu (erf), 2 gelu (tanh), 3 quick gelu, 4 silu, 5 relu
 override ADD: u32 = 0u; // 1: out += result (residual)
+override NORM: u32 = 0u; // 1: x is RMS-normalised on the way: x · rsqrt(mean(x²) + eps) · norm
 override GLU: u32 = 0u; // 1: quads 2i, 2i + 1 are 4 rows of gate and of up, out quad i = silu(gate) · up
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<uniform> x: array<vec4f, 4096>; // a window of some rows
 @group(0) @binding(2) var weight: texture_2d<u32>; // rgba32uint; scales follow the weights
 @group(0) @binding(3) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(4) var<uniform> norm: array<vec4f, 4096>;
+@group(0) @binding(5) var<storage, read_write> out: array<vec4f>;
+var<workgroup> row_scale: array<f32, 8>;
 
 fn texel(i: u32) -> vec4u {
   return textureLoad(weight, vec2u(i & 8191u, i >> 13u), 0);
@@ -103,11 +108,17 @@ fn fetch(quad: u32, word: u32, w: ptr<function, array<vec4f, 8>>) {
   }
 }
 
-fn store(m: u32, quad: u32, a: vec4f, b: vec4f) {
-  if (m >= shape.rows) {
+fn store(m: u32, row: u32, quad: u32, sum_a: vec4f, sum_b: vec4f) {
+  if (m + row >= shape.rows) {
     return;
   }
-  let at = (shape.out_first + m) * shape.out_stride;
+  var a = sum_a;
+  var b = sum_b;
+  if (NORM == 1u) {
+    a = a * row_scale[row] + bias[quad];
+    b = b * row_scale[row] + bias[quad + 1u];
+  }
+  let at = (shape.out_first + m + row) * shape.out_stride;
   if (GLU == 1u) {
     out[at + quad / 2u] = a / (1.0 + exp(-a)) * b;
     return;
@@ -122,19 +133,39 @@ fn store(m: u32, quad: u32, a: vec4f, b: vec4f) {
 }
 
 @compute @workgroup_size(WG)
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: vec3u) {
+fn main(
+  @builtin(global_invocation_id) id: vec3u,
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let quad = id.x * 2u;
+  let m = group.y * 8u;
+  let last = shape.rows - 1u;
+  if (NORM == 1u) {
+    for (var i = lane; i < 8u; i += WG) {
+      let start = shape.x_first + min(m + i, last) * shape.x_stride;
+      var squares = vec4f();
+      for (var k = 0u; k < 2u * shape.words; k++) {
+        let p = x[start + k];
+        squares += p * p;
+      }
+      row_scale[i] = inverseSqrt((squares.x + squares.y + squares.z + squares.w) / f32(shape.cols) + shape.eps);
+    }
+    workgroupBarrier();
+  }
   if (quad >= shape.quads) {
     return;
   }
-  let m = group.y * 8u;
-  let last = shape.rows - 1u;
   var at: array<u32, 8>;
   for (var i = 0u; i < 8u; i++) {
     at[i] = shape.x_first + min(m + i, last) * shape.x_stride;
   }
-  let start_a = bias[quad];
-  let start_b = bias[quad + 1u];
+  var start_a = vec4f();
+  var start_b = vec4f();
+  if (NORM == 0u) {
+    start_a = bias[quad];
+    start_b = bias[quad + 1u];
+  }
   var a0 = start_a; var a1 = start_a; var a2 = start_a; var a3 = start_a;
   var a4 = start_a; var a5 = start_a; var a6 = start_a; var a7 = start_a;
   var b0 = start_b; var b1 = start_b; var b2 = start_b; var b3 = start_b;
@@ -145,61 +176,75 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: 
     fetch(quad, word, &u);
     fetch(quad + 1u, word, &v);
     let k = 2u * word;
-    let p0 = x[at[0] + k];
-    let q0 = x[at[0] + k + 1u];
+    var g = vec4f(1.0);
+    var h = vec4f(1.0);
+    if (NORM == 1u) {
+      g = norm[k];
+      h = norm[k + 1u];
+    }
+    var p0 = x[at[0] + k];
+    var q0 = x[at[0] + k + 1u];
+    if (NORM == 1u) { p0 *= g; q0 *= h; }
     a0 += u[0] * p0.x + u[1] * p0.y + u[2] * p0.z + u[3] * p0.w;
     b0 += v[0] * p0.x + v[1] * p0.y + v[2] * p0.z + v[3] * p0.w;
     a0 += u[4] * q0.x + u[5] * q0.y + u[6] * q0.z + u[7] * q0.w;
     b0 += v[4] * q0.x + v[5] * q0.y + v[6] * q0.z + v[7] * q0.w;
-    let p1 = x[at[1] + k];
-    let q1 = x[at[1] + k + 1u];
+    var p1 = x[at[1] + k];
+    var q1 = x[at[1] + k + 1u];
+    if (NORM == 1u) { p1 *= g; q1 *= h; }
     a1 += u[0] * p1.x + u[1] * p1.y + u[2] * p1.z + u[3] * p1.w;
     b1 += v[0] * p1.x + v[1] * p1.y + v[2] * p1.z + v[3] * p1.w;
     a1 += u[4] * q1.x + u[5] * q1.y + u[6] * q1.z + u[7] * q1.w;
     b1 += v[4] * q1.x + v[5] * q1.y + v[6] * q1.z + v[7] * q1.w;
-    let p2 = x[at[2] + k];
-    let q2 = x[at[2] + k + 1u];
+    var p2 = x[at[2] + k];
+    var q2 = x[at[2] + k + 1u];
+    if (NORM == 1u) { p2 *= g; q2 *= h; }
     a2 += u[0] * p2.x + u[1] * p2.y + u[2] * p2.z + u[3] * p2.w;
     b2 += v[0] * p2.x + v[1] * p2.y + v[2] * p2.z + v[3] * p2.w;
     a2 += u[4] * q2.x + u[5] * q2.y + u[6] * q2.z + u[7] * q2.w;
     b2 += v[4] * q2.x + v[5] * q2.y + v[6] * q2.z + v[7] * q2.w;
-    let p3 = x[at[3] + k];
-    let q3 = x[at[3] + k + 1u];
+    var p3 = x[at[3] + k];
+    var q3 = x[at[3] + k + 1u];
+    if (NORM == 1u) { p3 *= g; q3 *= h; }
     a3 += u[0] * p3.x + u[1] * p3.y + u[2] * p3.z + u[3] * p3.w;
     b3 += v[0] * p3.x + v[1] * p3.y + v[2] * p3.z + v[3] * p3.w;
     a3 += u[4] * q3.x + u[5] * q3.y + u[6] * q3.z + u[7] * q3.w;
     b3 += v[4] * q3.x + v[5] * q3.y + v[6] * q3.z + v[7] * q3.w;
-    let p4 = x[at[4] + k];
-    let q4 = x[at[4] + k + 1u];
+    var p4 = x[at[4] + k];
+    var q4 = x[at[4] + k + 1u];
+    if (NORM == 1u) { p4 *= g; q4 *= h; }
     a4 += u[0] * p4.x + u[1] * p4.y + u[2] * p4.z + u[3] * p4.w;
     b4 += v[0] * p4.x + v[1] * p4.y + v[2] * p4.z + v[3] * p4.w;
     a4 += u[4] * q4.x + u[5] * q4.y + u[6] * q4.z + u[7] * q4.w;
     b4 += v[4] * q4.x + v[5] * q4.y + v[6] * q4.z + v[7] * q4.w;
-    let p5 = x[at[5] + k];
-    let q5 = x[at[5] + k + 1u];
+    var p5 = x[at[5] + k];
+    var q5 = x[at[5] + k + 1u];
+    if (NORM == 1u) { p5 *= g; q5 *= h; }
     a5 += u[0] * p5.x + u[1] * p5.y + u[2] * p5.z + u[3] * p5.w;
     b5 += v[0] * p5.x + v[1] * p5.y + v[2] * p5.z + v[3] * p5.w;
     a5 += u[4] * q5.x + u[5] * q5.y + u[6] * q5.z + u[7] * q5.w;
     b5 += v[4] * q5.x + v[5] * q5.y + v[6] * q5.z + v[7] * q5.w;
-    let p6 = x[at[6] + k];
-    let q6 = x[at[6] + k + 1u];
+    var p6 = x[at[6] + k];
+    var q6 = x[at[6] + k + 1u];
+    if (NORM == 1u) { p6 *= g; q6 *= h; }
     a6 += u[0] * p6.x + u[1] * p6.y + u[2] * p6.z + u[3] * p6.w;
     b6 += v[0] * p6.x + v[1] * p6.y + v[2] * p6.z + v[3] * p6.w;
     a6 += u[4] * q6.x + u[5] * q6.y + u[6] * q6.z + u[7] * q6.w;
     b6 += v[4] * q6.x + v[5] * q6.y + v[6] * q6.z + v[7] * q6.w;
-    let p7 = x[at[7] + k];
-    let q7 = x[at[7] + k + 1u];
+    var p7 = x[at[7] + k];
+    var q7 = x[at[7] + k + 1u];
+    if (NORM == 1u) { p7 *= g; q7 *= h; }
     a7 += u[0] * p7.x + u[1] * p7.y + u[2] * p7.z + u[3] * p7.w;
     b7 += v[0] * p7.x + v[1] * p7.y + v[2] * p7.z + v[3] * p7.w;
     a7 += u[4] * q7.x + u[5] * q7.y + u[6] * q7.z + u[7] * q7.w;
     b7 += v[4] * q7.x + v[5] * q7.y + v[6] * q7.z + v[7] * q7.w;
   }
-  store(m + 0u, quad, a0, b0);
-  store(m + 1u, quad, a1, b1);
-  store(m + 2u, quad, a2, b2);
-  store(m + 3u, quad, a3, b3);
-  store(m + 4u, quad, a4, b4);
-  store(m + 5u, quad, a5, b5);
-  store(m + 6u, quad, a6, b6);
-  store(m + 7u, quad, a7, b7);
+  store(m, 0u, quad, a0, b0);
+  store(m, 1u, quad, a1, b1);
+  store(m, 2u, quad, a2, b2);
+  store(m, 3u, quad, a3, b3);
+  store(m, 4u, quad, a4, b4);
+  store(m, 5u, quad, a5, b5);
+  store(m, 6u, quad, a6, b6);
+  store(m, 7u, quad, a7, b7);
 }

@@ -4,8 +4,10 @@
  */
 import adjustLogitsWgsl from "../../wgsl/adjust_logits.wgsl" with { type: "text" };
 import attentionDecodeWgsl from "../../wgsl/attention_decode.wgsl" with { type: "text" };
+import attentionFramesWgsl from "../../wgsl/attention_frames.wgsl" with { type: "text" };
 import attentionMergeWgsl from "../../wgsl/attention_merge.wgsl" with { type: "text" };
 import attentionPagedWgsl from "../../wgsl/attention_paged.wgsl" with { type: "text" };
+import attentionQueriesWgsl from "../../wgsl/attention_queries.wgsl" with { type: "text" };
 import attentionTextureWgsl from "../../wgsl/attention_texture.wgsl" with { type: "text" };
 import attentionTiledWgsl from "../../wgsl/attention_tiled.wgsl" with { type: "text" };
 import convPatchesWgsl from "../../wgsl/conv_patches.wgsl" with { type: "text" };
@@ -20,6 +22,7 @@ import matvecSplitWgsl from "../../wgsl/matvec_split.wgsl" with { type: "text" }
 import matmulTextureWgsl from "../../wgsl/matmul_texture.wgsl" with { type: "text" };
 import matvecTextureWgsl from "../../wgsl/matvec_texture.wgsl" with { type: "text" };
 import matvecWgsl from "../../wgsl/matvec.wgsl" with { type: "text" };
+import mixRowsWgsl from "../../wgsl/mix_rows.wgsl" with { type: "text" };
 import positionBilinearWgsl from "../../wgsl/position_bilinear.wgsl" with { type: "text" };
 import qkvRopeWgsl from "../../wgsl/qkv_rope.wgsl" with { type: "text" };
 import qkvRopeTextureWgsl from "../../wgsl/qkv_rope_texture.wgsl" with { type: "text" };
@@ -27,6 +30,7 @@ import rmsnormWgsl from "../../wgsl/rmsnorm.wgsl" with { type: "text" };
 import sampleWgsl from "../../wgsl/sample.wgsl" with { type: "text" };
 import scatterWordsWgsl from "../../wgsl/scatter_words.wgsl" with { type: "text" };
 import { type Grid, kernel } from "./kernel.ts";
+import softmaxRowsWgsl from "../../wgsl/softmax_rows.wgsl" with { type: "text" };
 
 /** Rows past 32,768 go to the second dimension (kernels read row = x + 32768 · y or z). */
 const ROWS = 32768;
@@ -59,7 +63,7 @@ export const matmulTiled = kernel("matmul_tiled", matmulTiledWgsl, {
   grid: (s) => [Math.ceil(s.quads / 16), Math.ceil(s.rows / 64)],
 });
 
-const windowed = { x: "uniform", weight: "texture", bias: "read", out: "write" } as const;
+const windowed = { x: "uniform", weight: "texture", bias: "read", norm: "uniform", out: "write" } as const;
 const windowedShape = {
   rows: "u32",
   quads: "u32",
@@ -69,11 +73,13 @@ const windowedShape = {
   out_first: "u32",
   out_stride: "u32",
   scales_at: "u32",
+  cols: "u32",
+  eps: "f32",
 } as const;
 
 export const matvecTexture = kernel("matvec_texture", matvecTextureWgsl, {
-  buffers: { x: "uniform", weight: "texture", bias: "read", norm: "uniform", out: "write" },
-  shape: { ...windowedShape, cols: "u32", eps: "f32" },
+  buffers: windowed,
+  shape: windowedShape,
   grid: (s, c) => [Math.ceil(s.quads / c.QUADS / c.WG), s.rows],
 });
 
@@ -165,15 +171,23 @@ export const attentionPaged = kernel("attention_paged", attentionPagedWgsl, {
   grid: (s) => [Math.min(s.rows, ROWS), s.heads, Math.ceil(s.rows / ROWS)],
 });
 
+const fromTexels = {
+  q: "read",
+  k_cache: "texture",
+  v_cache: "texture",
+  place: "read",
+  tables: "read",
+  out: "write",
+} as const;
+
+export const attentionQueries = kernel("attention_queries", attentionQueriesWgsl, {
+  buffers: fromTexels,
+  shape: attentionShape,
+  grid: (s, c) => [Math.ceil(s.rows * s.heads / c.WG)],
+});
+
 export const attentionTexture = kernel("attention_texture", attentionTextureWgsl, {
-  buffers: {
-    q: "read",
-    k_cache: "texture",
-    v_cache: "texture",
-    place: "read",
-    tables: "read",
-    out: "write",
-  },
+  buffers: fromTexels,
   shape: attentionShape,
   grid: (s) => [Math.min(s.rows, ROWS), s.heads, Math.ceil(s.rows / ROWS)],
 });
@@ -237,6 +251,32 @@ export const attentionMerge = kernel("attention_merge", attentionMergeWgsl, {
 export const gatherRows = kernel("gather_rows", gatherRowsWgsl, {
   buffers: { x: "read", index: "read", table: "read", other: "read", out: "write" },
   shape: { rows: "u32", cols: "u32", x_stride: "u32", out_stride: "u32", table_stride: "u32" },
+  grid: (s) => tall(s.rows),
+});
+
+export const attentionFrames = kernel("attention_frames", attentionFramesWgsl, {
+  buffers: { qkv: "read", out: "write" },
+  shape: {
+    rows: "u32",
+    size: "u32",
+    heads: "u32",
+    dim: "u32",
+    qkv_stride: "u32",
+    out_stride: "u32",
+    scale: "f32",
+  },
+  grid: (s) => [Math.min(s.rows, ROWS), s.heads, Math.ceil(s.rows / ROWS)],
+});
+
+export const mixRows = kernel("mix_rows", mixRowsWgsl, {
+  buffers: { x: "read", starts: "read", parts: "read", weight: "read", out: "write" },
+  shape: { rows: "u32", cols: "u32", x_stride: "u32", out_stride: "u32" },
+  grid: (s) => tall(s.rows),
+});
+
+export const softmaxRows = kernel("softmax_rows", softmaxRowsWgsl, {
+  buffers: { x: "write" },
+  shape: { rows: "u32", cols: "u32", x_stride: "u32", step: "u32" },
   grid: (s) => tall(s.rows),
 });
 

@@ -144,11 +144,21 @@ export class SafetensorsFile {
     const t = this.tensors.get(name);
     if (!t) throw new SafetensorsError(this.path, `it has no tensor ${name}`);
     const bytes = new Uint8Array(length ?? t.end - t.begin - from);
+    this.readInto(name, from, bytes);
+    return bytes;
+  }
+
+  /** Fills `into` with the bytes of a tensor from `from` on. */
+  readInto(name: string, from: number, into: Uint8Array<ArrayBuffer>): void {
+    const t = this.tensors.get(name);
+    if (!t) throw new SafetensorsError(this.path, `it has no tensor ${name}`);
+    if (from + into.length > t.end - t.begin) {
+      throw new SafetensorsError(this.path, `tensor ${name} ends before ${from + into.length} bytes`);
+    }
     this.file.seekSync(this.dataStart + t.begin + from, Deno.SeekMode.Start);
-    if (readFully(this.file, bytes) < bytes.length) {
+    if (readFully(this.file, into) < into.length) {
       throw new SafetensorsError(this.path, `tensor ${name} is cut off`);
     }
-    return bytes;
   }
 
   close(): void {

@@ -6,6 +6,7 @@ import {
   attentionDecode,
   attentionMerge,
   attentionPaged,
+  attentionQueries,
   attentionTexture,
   attentionTiled,
   qkvRope,
@@ -228,6 +229,9 @@ function turnAndStore(pass: Pass, a: AttentionInput, kv: KeyValues, unused: Tens
   }
 }
 
+/** Queries of several rows from which on a lane takes one each; fewer share their keys out over the lanes. */
+const MANY_QUERIES = 32;
+
 function attendRows(pass: Pass, a: AttentionInput, kv: KeyValues, out: Tensor): void {
   const { qkv, heads, kvHeads, dim, place, tables, block } = a;
   const shape = { rows: qkv.rows, heads, kv_heads: kvHeads, dim, block, scale: 1 / Math.sqrt(dim) };
@@ -235,7 +239,8 @@ function attendRows(pass: Pass, a: AttentionInput, kv: KeyValues, out: Tensor): 
   if (kv.kind === "texture") {
     const buffers = { q: qkv, k_cache: kv.k, v_cache: kv.v, place, tables, out };
     const strides = { q_stride: qkv.stride / 4, out_stride: out.stride / 4 };
-    pass.run(attentionTexture, buffers, { ...shape, ...strides }, { HALF, QUADS: dim / 4 });
+    const kernel = qkv.rows > 1 && qkv.rows * heads >= MANY_QUERIES ? attentionQueries : attentionTexture;
+    pass.run(kernel, buffers, { ...shape, ...strides }, { HALF, QUADS: dim / 4 });
   } else {
     const buffers = { q: qkv, k_cache: kv.k, v_cache: kv.v, place, tables, out };
     pass.run(attentionPaged, buffers, { ...shape, q_stride: qkv.stride, out_stride: out.stride }, { HALF });

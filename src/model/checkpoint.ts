@@ -1,7 +1,8 @@
 /**
  * A checkpoint folder's tensors by their official names, over any number of safetensors files.
- * An int4 tensor `w` [N, K] is stored as `w.int4` U32 [N, ceil(K/32)·4] (word j of a row: low nibbles k = 8j … 8j+3,
- * high nibbles k = 8j+4 … 8j+7, one byte each) and `w.scale_min` F16 [N, ceil(K/32), 2]; w = scale · q + minimum.
+ * An int4 tensor `w` [N, K] is stored as the kernels read it, in quads of four rows: `w.int4` U32
+ * [ceil(N/4), ceil(K/8), 4] (word j of a row: low nibbles k = 8j … 8j+3, high nibbles k = 8j+4 … 8j+7, one byte each)
+ * and `w.scale_min` F16 [ceil(N/4), ceil(K/32), 4, 2]; w = scale · q + minimum. Rows past N and columns past K are 0.
  */
 import {
   type Dtype,
@@ -10,13 +11,6 @@ import {
   type TensorInfo,
   toFloat32,
 } from "../gpu/safetensors.ts";
-
-export interface Int4Rows {
-  /** [rows, groups · 4] words. */
-  words: Uint32Array;
-  /** [rows, groups] of (scale, minimum) as two halves: scale in the low 16 bits. */
-  scales: Uint32Array;
-}
 
 /** Sees all that is read of a tensor: `bytes` at `from` of its `total`. May throw on damage. */
 export interface ReadCheck {
@@ -32,6 +26,7 @@ const CHECK_BLOCK = 4 << 20;
 export class Checkpoint {
   #where = new Map<string, SafetensorsFile>();
   #used = new Set<string>();
+  #scratch: Uint8Array<ArrayBuffer>[] = [];
 
   private constructor(
     readonly folder: string,
@@ -77,17 +72,26 @@ export class Checkpoint {
   /** Rows [from, from + count) as raw bytes of the stored dtype. */
   rows(name: string, from: number, count: number): Uint8Array<ArrayBuffer> {
     const info = this.info(name);
-    this.#used.add(name);
     const width = (info.end - info.begin) / info.shape[0];
-    return this.#read(name, from * width, count * width);
+    const bytes = new Uint8Array(count * width);
+    this.readInto(name, from * width, bytes);
+    return bytes;
   }
 
-  #read(name: string, from: number, length: number): Uint8Array<ArrayBuffer> {
+  /** Fills `into` with the stored bytes from `from` on. */
+  readInto(name: string, from: number, into: Uint8Array<ArrayBuffer>): void {
+    const { begin, end } = this.info(name);
     const file = this.#where.get(name)!;
-    const { begin, end } = file.tensors.get(name)!;
-    const bytes = file.read(name, from, length);
-    this.check?.read(file.path.slice(file.path.lastIndexOf("/") + 1), name, from, bytes, end - begin);
-    return bytes;
+    this.#used.add(name);
+    file.readInto(name, from, into);
+    this.check?.read(file.path.slice(file.path.lastIndexOf("/") + 1), name, from, into, end - begin);
+  }
+
+  /** Memory that a load uses over and over: `which` tells those apart that are in use at once. At least `bytes`. */
+  scratch(which: number, bytes: number): Uint8Array<ArrayBuffer> {
+    const found = this.#scratch[which];
+    if (found !== undefined && found.length >= bytes) return found;
+    return this.#scratch[which] = new Uint8Array(bytes);
   }
 
   /** Reads what the check has not seen whole and in order once more. @throws what the check throws on damage */
@@ -96,15 +100,13 @@ export class Checkpoint {
       this.check!.restart(name);
       const { begin, end } = this.info(name);
       for (let at = 0; at < end - begin; at += CHECK_BLOCK) {
-        this.#read(name, at, Math.min(CHECK_BLOCK, end - begin - at));
+        this.readInto(
+          name,
+          at,
+          this.scratch(0, CHECK_BLOCK).subarray(0, Math.min(CHECK_BLOCK, end - begin - at)),
+        );
       }
     }
-  }
-
-  int4Rows(name: string, from: number, count: number): Int4Rows {
-    const words = this.rows(`${name}.int4`, from, count);
-    const scales = this.rows(`${name}.scale_min`, from, count);
-    return { words: new Uint32Array(words.buffer), scales: new Uint32Array(scales.buffer) };
   }
 
   /** A whole tensor as float32, its shape checked. */

@@ -65,7 +65,7 @@ export function linear(pass: Pass, layer: Linear, x: Tensor, out: Tensor, option
   }
 }
 
-/** The same on RMS-normalised x, in one dispatch for few rows. False: too many rows, nothing was done. */
+/** The same on RMS-normalised x, in one dispatch. False: no kernel does it for so many rows, nothing was done. */
 export function normedLinear(
   pass: Pass,
   norm: FusedNorm,
@@ -74,7 +74,7 @@ export function normedLinear(
   out: Tensor,
   options: LinearOptions = {},
 ): boolean {
-  if (x.rows > MATVEC_ROWS) return false;
+  if (x.rows > MATVEC_ROWS && layer.shards.some((s) => s.data.kind === "buffer")) return false;
   linearRows(pass, layer, x, out, options, norm);
   return true;
 }
@@ -124,16 +124,10 @@ function linearRows(
     }
     for (let row = 0; row < x.rows;) {
       const { start, x_first, count } = window(x, row);
-      const buffers = { x: { ...x, offset: start }, weight: data.weight, bias, out: to };
-      const sizes = { ...shape, x_first, out_first: row, scales_at: data.scalesAt, rows: count };
-      if (count > MATVEC_ROWS) pass.run(matmulTexture, buffers, sizes, constants);
-      else {
-        const QUADS = quadsOfThread(rows / 4);
-        pass.run(matvecTexture, { ...buffers, norm: weightOfNorm }, { ...sizes, ...few }, {
-          ...normConstants,
-          QUADS,
-        });
-      }
+      const buffers = { x: { ...x, offset: start }, weight: data.weight, bias, norm: weightOfNorm, out: to };
+      const sizes = { ...shape, ...few, x_first, out_first: row, scales_at: data.scalesAt, rows: count };
+      if (count > MATVEC_ROWS) pass.run(matmulTexture, buffers, sizes, normConstants);
+      else pass.run(matvecTexture, buffers, sizes, { ...normConstants, QUADS: quadsOfThread(rows / 4) });
       row += count;
     }
   }

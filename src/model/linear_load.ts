@@ -1,11 +1,13 @@
 /**
  * Loading linear layers: W [N, K] of one or more tensors into the quad layout of matmul.wgsl, sharded by rows so that no
- * binding passes the adapter's limit.
+ * binding passes the adapter's limit. All streams through one piece of host memory; int4 is copied as it lies on disk.
  */
 import type { Runtime } from "../gpu/runtime.ts";
-import { fromHalf, toFloat32, toHalf } from "../gpu/safetensors.ts";
-import { pad, type Tensor, TEXEL_ROW, WINDOW } from "../gpu/tensor.ts";
+import { toFloat32, toHalf } from "../gpu/safetensors.ts";
+import { type Buf, pad, type Tensor, TEXEL_ROW, WINDOW } from "../gpu/tensor.ts";
+import { PIECE, Upload } from "../gpu/upload.ts";
 import type { Checkpoint } from "./checkpoint.ts";
+import { checkInt4, copyInt4, dequantise } from "./int4_load.ts";
 import type { Format, Linear, Shard, ShardData } from "./linear.ts";
 
 /** How float tensors are held: "f32" keeps what the file has (bf16 and f16 are exact), "f16" halves everything. */
@@ -20,6 +22,8 @@ export interface RowSource {
   n: number;
   /** Reorders the columns of one row (for example a convolution's kernel) while reading. */
   columns?: Int32Array;
+  /** The tensor is [k, n]: its columns are the rows. */
+  transposed?: boolean;
 }
 
 export interface LinearSpec {
@@ -52,20 +56,38 @@ export function loadLinear(runtime: Runtime, checkpoint: Checkpoint, spec: Linea
   if (perShard < 64) {
     throw new Error(`Cannot load ${spec.name}: one row of ${k} does not fit the adapter's bindings`);
   }
+  if (format === "int4") checkInt4(checkpoint, spec);
   const shards: Shard[] = [];
   let bytes = 0;
   for (let first = 0; first < n; first += perShard) {
     const count = Math.min(perShard, n - first);
     const rows = pad(count, spec.interleave ? 16 : 8);
-    const size = rows * words;
-    const all = new Uint32Array(size + (format === "int4" ? rows * groups : 4));
-    const weight = all.subarray(0, size);
-    const scales = all.subarray(size);
-    for (let r = 0; r < count; r += 512) {
-      fill(checkpoint, spec, format, first + r, Math.min(512, count - r), r, weight, scales, words, groups);
+    const sizes = { weight: rows * words * 4, scales: format === "int4" ? rows * groups * 4 : 16 };
+    const data = place(runtime, spec.name, kind, sizes);
+    const staging = checkpoint.scratch(0, PIECE);
+    const target = data.kind === "texture" ? data.weight : data.weight.buf;
+    const upload = new Upload(runtime.gpu, target, staging);
+    if (format === "int4") {
+      copyInt4(checkpoint, spec, ".int4", words * 16, first, count, upload);
+      upload.zeros(sizes.weight - pad(count, 4) * words * 4);
+      let scales = upload;
+      if (data.kind === "buffer") {
+        upload.end();
+        scales = new Upload(runtime.gpu, data.scales.buf, staging);
+      }
+      copyInt4(checkpoint, spec, ".scale_min", groups * 16, first, count, scales);
+      scales.end();
+    } else {
+      const most = Math.min(512, Math.floor(PIECE / (words * 4) / 16) * 16);
+      for (let r = 0; r < count; r += most) {
+        const some = Math.min(most, count - r);
+        const piece = upload.take(pad(some, 4) * words * 4).fill(0);
+        packFloats(checkpoint, spec, format, first + r, some, words, uint32(piece));
+      }
+      upload.end();
     }
-    shards.push({ first, rows, data: place(runtime, spec.name, kind, all, size) });
-    bytes += all.byteLength;
+    shards.push({ first, rows, data });
+    bytes += sizes.weight + sizes.scales;
   }
   const bias = runtime.memory.tensor(`${spec.name} bias`, 1, pad(n, 16));
   if (spec.bias) {
@@ -84,27 +106,35 @@ export function loadLinear(runtime: Runtime, checkpoint: Checkpoint, spec: Linea
 /** A row of x must fit one uniform window, whose start may be up to 256 bytes early. */
 const fitsWindow = (k: number): boolean => pad(k, 8) * 4 <= WINDOW - 256;
 
+const uint32 = (bytes: Uint8Array<ArrayBuffer>): Uint32Array =>
+  new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+
+/** Zero-filled device memory of a shard. */
 function place(
   runtime: Runtime,
   name: string,
   kind: ShardData["kind"],
-  all: Uint32Array<ArrayBuffer>,
-  size: number,
+  sizes: { weight: number; scales: number },
 ): ShardData {
   if (kind === "texture") {
-    return { kind, weight: runtime.memory.texels(`${name} weight`, all), scalesAt: size / 4 };
+    const texels = (sizes.weight + sizes.scales) / 16;
+    return {
+      kind,
+      weight: runtime.memory.emptyTexels(`${name} weight`, texels),
+      scalesAt: sizes.weight / 16,
+    };
   }
-  const upload = (label: string, data: Uint32Array): Tensor => ({
-    buf: runtime.memory.upload(`${name} ${label}`, data),
+  const all = (buf: Buf, size: number): Tensor => ({
+    buf,
     offset: 0,
     rows: 1,
-    cols: data.length,
-    stride: data.length,
+    cols: size / 4,
+    stride: size / 4,
   });
   return {
     kind,
-    weight: upload("weight", all.subarray(0, size)),
-    scales: upload("scales", all.subarray(size)),
+    weight: all(runtime.memory.buffer(`${name} weight`, sizes.weight), sizes.weight),
+    scales: all(runtime.memory.buffer(`${name} scales`, sizes.scales), sizes.scales),
   };
 }
 
@@ -113,44 +143,30 @@ const wordsOf = (format: Format, k: number): number => pad(k, 8) / PER_WORD[form
 
 function formatOf(checkpoint: Checkpoint, spec: LinearSpec): Format {
   const kinds = new Set(spec.sources.map((s) => checkpoint.dtype(s.name)));
-  if (kinds.size === 1 && kinds.has("INT4") && spec.sources.every((s) => !s.columns)) return "int4";
+  if (kinds.size === 1 && kinds.has("INT4") && spec.sources.every((s) => !s.columns && !s.transposed)) {
+    return "int4";
+  }
   if (spec.precision === "f16") return "f16";
   if (kinds.size === 1 && kinds.has("BF16")) return "bf16";
   if (kinds.size === 1 && kinds.has("F16")) return "f16";
   return "f32";
 }
 
-/** Packs rows [from, from + count) of the layer into the shard from its row `to` on. */
-function fill(
+/** Packs float rows [from, from + count) of the layer, `from` a multiple of 16, into quads. @param weight zeros */
+function packFloats(
   checkpoint: Checkpoint,
   spec: LinearSpec,
   format: Format,
   from: number,
   count: number,
-  to: number,
-  weight: Uint32Array,
-  scales: Uint32Array,
   words: number,
-  groups: number,
+  weight: Uint32Array,
 ): void {
-  for (const run of runs(spec, from, count)) {
-    const { source, first, length, place } = run;
-    if (format === "int4") {
-      const q = checkpoint.int4Rows(source.name, first, length);
-      const stored = q.words.length / length;
-      for (let r = 0; r < length; r++) {
-        const row = to + place(r);
-        const base = (row >> 2) * words * 4 + (row & 3);
-        for (let j = 0; j < words; j++) weight[base + 4 * j] = q.words[r * stored + j];
-        const sBase = (row >> 2) * groups * 4 + (row & 3);
-        for (let g = 0; g < groups; g++) scales[sBase + 4 * g] = q.scales[r * groups + g];
-      }
-      continue;
-    }
+  for (const { source, first, length, place } of runs(spec, from, count)) {
     const values = floatRows(checkpoint, source, first, length, spec.k);
     const bits = new Uint32Array(values.buffer);
     for (let r = 0; r < length; r++) {
-      const row = to + place(r);
+      const row = place(r);
       const base = (row >> 2) * words * 4 + (row & 3);
       const start = r * spec.k;
       if (format === "f32") {
@@ -205,6 +221,7 @@ export function floatRows(
   count: number,
   k: number,
 ): Float32Array<ArrayBuffer> {
+  if (source.transposed) return transposedRows(checkpoint, source, first, count, k);
   if (checkpoint.isInt4(source.name)) return dequantise(checkpoint, source.name, first, count, k);
   const info = checkpoint.info(source.name);
   const width = info.shape.slice(1).reduce((a, b) => a * b, 1);
@@ -226,17 +243,20 @@ export function floatRows(
   return out;
 }
 
-function dequantise(checkpoint: Checkpoint, name: string, first: number, count: number, k: number) {
-  const q = checkpoint.int4Rows(name, first, count);
-  const groups = Math.ceil(k / 32);
+/** Columns [first, first + count) of a tensor [k, n] as rows. */
+function transposedRows(
+  checkpoint: Checkpoint,
+  { name, n }: RowSource,
+  first: number,
+  count: number,
+  k: number,
+): Float32Array<ArrayBuffer> {
   const out = new Float32Array(count * k);
-  for (let r = 0; r < count; r++) {
-    for (let i = 0; i < k; i++) {
-      const word = q.words[r * groups * 4 + (i >> 3)];
-      const lane = i & 7;
-      const s = q.scales[r * groups + (i >> 5)];
-      const nibble = (word >>> (lane < 4 ? 8 * lane : 8 * lane - 28)) & 15;
-      out[r * k + i] = Math.fround(fromHalf(s & 0xffff) * nibble + fromHalf(s >>> 16));
+  for (let from = 0; from < k; from += 512) {
+    const rows = Math.min(512, k - from);
+    const values = floatRows(checkpoint, { name, n: k }, from, rows, n);
+    for (let r = 0; r < rows; r++) {
+      for (let c = 0; c < count; c++) out[c * k + from + r] = values[r * n + first + c];
     }
   }
   return out;

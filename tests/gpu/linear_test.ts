@@ -194,24 +194,28 @@ gpuTest("linear: a layer whose rows pass the binding limit is sharded", async (r
 });
 
 bothPlaces("linear: RMSNorm on the way equals RMSNorm before", async (runtime) => {
-  for (const [m, n, k] of [[1, 40, 72], [3, 24, 256]]) {
+  for (const [m, n, k] of [[1, 40, 72], [3, 24, 256], [9, 40, 72], [21, 24, 256]]) {
     const w = noise(8, n * k, 0.3);
     const x = noise(9, m * k, 2);
     const gain = noise(10, k);
-    await withCheckpoint({ "l": { dtype: "F32", shape: [n, k], data: w } }, async (checkpoint) => {
+    const bias = noise(11, n);
+    const tensors = {
+      "l": { dtype: "F32" as const, shape: [n, k], data: w },
+      "b": { dtype: "F32" as const, shape: [n], data: bias },
+    };
+    await withCheckpoint(tensors, async (checkpoint) => {
       const sources = [{ name: "l", n }];
-      const layer = loadLinear(runtime, checkpoint, { name: "l", k, sources, bias: null, precision: "f32" });
+      const layer = loadLinear(runtime, checkpoint, { name: "l", k, sources, bias: ["b"], precision: "f32" });
       const out = runtime.memory.tensor("out", m, n);
       const pass = runtime.begin("test");
       const norm = { weight: upload(runtime, gain, 1, k), eps: 1e-3 };
-      assert(normedLinear(pass, norm, layer, upload(runtime, x, m, k), out));
-      assert(
-        !normedLinear(pass, norm, layer, upload(runtime, noise(1, 9 * k), 9, k), out),
-        "many rows are refused",
-      );
+      const done = normedLinear(pass, norm, layer, upload(runtime, x, m, k), out);
+      // In storage buffers many rows are normalised first; texels are read by one kernel for any number of rows.
+      assertEquals(done, m <= 3 || runtime.profile.memory === "texture");
+      if (!done) return pass.submit();
       pass.submit();
       const normed = Float32Array.from(reference.rmsnorm(x, gain, m, k, 1e-3));
-      const error = reference.nmse(await download(runtime, out), reference.linear(normed, w, null, m, n, k));
+      const error = reference.nmse(await download(runtime, out), reference.linear(normed, w, bias, m, n, k));
       assert(error < TIGHT, `[${m}, ${n}, ${k}]: NMSE ${error}`);
     });
   }

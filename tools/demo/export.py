@@ -27,11 +27,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--state", type=pathlib.Path, required=True)
     parser.add_argument("--tokenizer", type=pathlib.Path, required=True)
+    parser.add_argument("--start", type=pathlib.Path, help="the checkpoint that stage 3 went on from")
     parser.add_argument("--out", type=pathlib.Path, required=True)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     tokenizer = Tokenizer.from_file(str(args.tokenizer))
-    model, config = build(tokenizer)
+    model, config = build(tokenizer, args.start)
     model.load_state_dict(torch.load(args.state, weights_only=True)["modules"]["model"])
     tensors = {k: v.to(torch.bfloat16).contiguous() for k, v in model.state_dict().items()}
     save_file(tensors, str(args.out / "model.safetensors"), {"format": "pt"})

@@ -44,27 +44,27 @@ def final_scale(size: tuple[int, int]) -> float:
 
 
 def shapes_picture(rng: random.Random, split: str, size: tuple[int, int], count: int | None = None) -> Picture:
-    """One to five shapes that do not touch, each in its own ninth of a (width, height) picture."""
+    """One to three shapes that do not touch, in the corners or the middle of a (width, height) picture."""
     width, height = size
-    count = count or rng.choices([1, 2, 3, 4, 5], [28, 26, 22, 13, 11])[0]
-    ground = rng.choice(["white"] * 8 + BACKGROUNDS)
+    count = count or rng.choices([1, 2, 3], [34, 34, 32])[0]
+    ground = "white" if rng.random() < 0.65 else rng.choice(BACKGROUNDS)
     ground_rgb = drawing.paint(rng, ground)
     smooth = 2 if rng.random() < 0.5 else 1
     image = drawing.background(rng, (width * smooth, height * smooth), ground_rgb, 0.8)
     draw = ImageDraw.Draw(image)
-    smallest = max(13 / final_scale(size), 0.13 * min(size))
-    same = rng.random() < 0.3  # several of one kind or colour, so that counting by kind matters
+    smallest = max(15 / final_scale(size), 0.15 * min(size))
+    same = rng.random() < 0.4  # several of one kind, so that counting by kind matters
     shared = rng.choice(SHAPES)
-    outline = (0, 0, 0) if rng.random() < 0.12 else None
     shapes, boxes = [], []
-    for place in rng.sample([p for row in PLACES for p in row], 9):
+    for place in rng.sample(PLACES, 5):
         if len(shapes) == count:
             break
-        row = next(i for i, r in enumerate(PLACES) if place in r)
-        x = (PLACES[row].index(place) + 0.5) / 3 + rng.uniform(-0.13, 0.13)
-        y = (row + 0.5) / 3 + rng.uniform(-0.13, 0.13)
+        i = PLACES.index(place)
+        x, y = (0.5, 0.5) if place == "middle" else (0.25 + 0.5 * (i % 2), 0.25 + 0.5 * (i // 2))
+        reach = 0.05 if place == "middle" else 0.11
+        x, y = x + rng.uniform(-reach, reach), y + rng.uniform(-reach, reach)
         room = 2 * min(x * width, (1 - x) * width, y * height, (1 - y) * height)
-        largest = min(room, (0.9 if count == 1 else 0.62 if count == 2 else 0.45) * min(size))
+        largest = min(room, (0.8 if place == "middle" and count == 1 else 0.45) * min(size))
         for _ in range(30):
             kind = shared if same and rng.random() < 0.6 else rng.choice(SHAPES)
             colour = rng.choice(SHAPE_COLOURS)
@@ -79,14 +79,14 @@ def shapes_picture(rng: random.Random, split: str, size: tuple[int, int], count:
         if any(math.hypot(x * width - bx, y * height - by) < 0.56 * (extent + bs) for bx, by, bs in boxes):
             continue
         boxes.append((x * width, y * height, extent))
-        turn = rng.uniform(-0.2, 0.2) if rng.random() < 0.4 and kind != "diamond" else 0.0
-        drawing.draw_shape(draw, kind, tuple(v * smooth for v in boxes[-1]), turn, rgb, outline)
+        turn = rng.uniform(-0.25, 0.25) if rng.random() < 0.5 else 0.0
+        drawing.draw_shape(draw, kind, tuple(v * smooth for v in boxes[-1]), turn, rgb, None)
         shapes.append(Shape(kind, colour, place, x, y))
     if not shapes:
         return shapes_picture(rng, split, size, count)
     if smooth > 1:
         image = image.resize(size, Image.BOX)
-    shapes.sort(key=lambda s: [p for row in PLACES for p in row].index(s.place))
+    shapes.sort(key=lambda s: PLACES.index(s.place))
     return Picture(drawing.camera(rng, image), ground, shapes)
 
 
@@ -137,7 +137,7 @@ def draw_tag(rng: random.Random, image: Image.Image, colour: str, price: int, un
              avoid: tuple[float, float, float]) -> Tag:
     """Draws a price tag where it hides little of the product (centre and extent in px)."""
     width, height = image.size
-    tall = max(6, round(math.exp(rng.uniform(math.log(13), math.log(30))) / final_scale(image.size)))
+    tall = max(6, round(math.exp(rng.uniform(math.log(14), math.log(26))) / final_scale(image.size)))
     tag, offsets = make_tag(rng, colour, price, tall, 0.6 * width, unseen)
     best = None
     for _ in range(4):

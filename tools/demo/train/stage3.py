@@ -9,8 +9,9 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from check_golden import load
 from evaluate import report
-from model.config import BASE, with_vocabulary
+from model.config import with_vocabulary
 from model.packing import Batch, Packer, forward
 from model.valley import Valley
 from train import stage1
@@ -18,8 +19,10 @@ from train.loop import Run, optimisers, rate
 from train.mix import Steps
 
 
-def build(tokenizer: Tokenizer) -> tuple[Valley, dict]:
-    """A fresh model with its config; the vocabulary is rounded up to 32."""
+def build(tokenizer: Tokenizer, start: pathlib.Path | None = None) -> tuple[Valley, dict]:
+    """A fresh model with its config, or the checkpoint `start`; the vocabulary is rounded up to 32."""
+    if start:
+        return load(start)
     size = -(-tokenizer.get_vocab_size() // 32) * 32
     config = with_vocabulary(size, {t.content: i for i, t in tokenizer.get_added_tokens_decoder().items()})
     model = Valley(config)
@@ -51,6 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--tokenizer", type=pathlib.Path, required=True)
+    parser.add_argument("--start", type=pathlib.Path, help="a checkpoint folder to go on from, with its own tokenizer")
     parser.add_argument("--vision", type=pathlib.Path, help="stage 1's state, taken at a fresh start, or with --swap")
     parser.add_argument("--speech", type=pathlib.Path)
     parser.add_argument("--swap", action="store_true", help="take the vision tower again although the run goes on")
@@ -68,8 +72,8 @@ def main() -> None:
     torch.manual_seed(3)
     tokenizer = Tokenizer.from_file(str(args.tokenizer))
     packer = Packer(tokenizer)
-    model, _ = build(tokenizer)
-    heads = stage1.Heads(BASE["text_config"]["hidden_size"], len(BASE["vision_config"]["deepstack_visual_indexes"]))
+    model, config = build(tokenizer, args.start)
+    heads = stage1.Heads(config["text_config"]["hidden_size"], len(config["vision_config"]["deepstack_visual_indexes"]))
     fresh = not args.out.exists()
     if fresh:
         take_encoders(model, heads, args.vision, args.speech)
