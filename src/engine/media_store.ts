@@ -32,9 +32,13 @@ export class MediaStore {
     return this.rows - pinned;
   }
 
+  holds(feature: MediaFeature, salt: string): boolean {
+    return this.#entries.has(keyOf(feature, salt));
+  }
+
   /** Rows for a medium, pinned; `fresh`: it must be encoded now. null: no room beside what is pinned. */
   acquire(feature: MediaFeature, salt: string): { row: number; fresh: boolean } | null {
-    const key = `${salt}\0${feature.digest}`;
+    const key = keyOf(feature, salt);
     const known = this.#entries.get(key);
     if (known !== undefined) {
       this.#entries.delete(key);
@@ -91,3 +95,5 @@ export class MediaStore {
     return this.rows - at >= tokens ? at : null;
   }
 }
+
+const keyOf = ({ digest }: MediaFeature, salt: string): string => `${salt}\0${digest}`;

@@ -76,14 +76,17 @@ export class Memory {
 
   /**
    * Rows of the media in tokens [start, start + count), orders for those that must be encoded, and how many of
-   * the tokens can be computed now: the chunk ends before a medium that finds no room beside the step's others.
+   * the tokens can be computed now: the chunk ends before a medium that finds no room beside the step's others, and
+   * before one that would be encoded after `mostFresh` others.
    */
-  mediaRows(sequence: Sequence, start: number, count: number) {
+  mediaRows(sequence: Sequence, start: number, count: number, mostFresh = Infinity) {
     const encode: Encoding[] = [];
     let rows: Int32Array | null = null;
     for (const span of sequence.spansWithin(start, start + count)) {
       const feature = sequence.prompt.media[span.media];
-      const place = this.media.acquire(feature, sequence.params.salt);
+      const { salt } = sequence.params;
+      const waits = encode.length >= mostFresh && !this.media.holds(feature, salt);
+      const place = waits ? null : this.media.acquire(feature, salt);
       if (place === null) {
         const fits = span.start - start;
         return { encode, rows: rows?.slice(0, fits) ?? null, count: fits };

@@ -170,7 +170,11 @@ export class Scheduler {
       const aligned = Math.floor((start + count) / blockSize) * blockSize - start;
       if (aligned > 0) count = aligned;
     }
-    const media = this.memory.mediaRows(sequence, start, count);
+    // While others decode, one medium a step: each encoding holds them up.
+    const fresh = plan.entries.some((entry) => entry.fromSlot)
+      ? Math.max(0, 1 - plan.encode.length)
+      : Infinity;
+    const media = this.memory.mediaRows(sequence, start, count, fresh);
     plan.encode.push(...media.encode);
     count = media.count;
     if (count === 0) return 0;

@@ -117,3 +117,18 @@ Deno.test("keys take turns by what they were served", () => {
   }
   assertEquals(order.join(""), "abcaba");
 });
+
+Deno.test("media: while others decode, one is encoded a step; what is held already costs none", () => {
+  const { scheduler: s, add } = scheduler({ maxBatchTokens: 64, mediaRows: 64 });
+  const media = ["aa", "bb", "cc"].map((digest, i) => ({ at: 4 + 8 * i, tokens: 6, digest }));
+  add(4);
+  s.plan();
+  add(30, {}, media);
+  const plans = [s.plan(), s.plan(), s.plan()];
+  assertEquals(plans.map((plan) => plan.encode.map(({ feature }) => feature.digest)), [["aa"], ["bb"], [
+    "cc",
+  ]]);
+  assertEquals(plans.map((plan) => shown(plan)[1]), ["2:0+12", "2:12+8", "2:20+10*"]);
+  add(30, { salt: PARAMS.salt }, media);
+  assertEquals([s.plan().encode.length], [0]);
+});
