@@ -1,5 +1,6 @@
 /** `convert`: a published checkpoint → a folder with int4 weights. */
 
+import { basename, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { convert } from "../weights/convert.ts";
 import { REASONING } from "../weights/manifest.ts";
@@ -52,6 +53,7 @@ export async function convertCommand(args: string[], terminal: Terminal): Promis
   let progress: Progress | null = null;
   let bytes = 0;
   const manifest = await convert(source, target, {
+    source: basename(resolve(source)),
     rounding,
     reasoning,
     ...(workers === undefined ? {} : { workers: Number(workers) }),
@@ -67,7 +69,7 @@ export async function convertCommand(args: string[], terminal: Terminal): Promis
     },
   });
   const seconds = (performance.now() - started) / 1000;
-  const size = Object.values(manifest.sizes ?? {}).reduce((a, b) => a + b, 0);
+  const size = Object.values(manifest.sizes).reduce((a, b) => a + b, 0);
   const message = bytes === 0
     ? `${target} is converted already (${bytesText(size)})`
     : `${target}: ${bytesText(bytes)} became ${bytesText(size)} in ${durationText(seconds)}`;

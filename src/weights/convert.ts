@@ -10,8 +10,8 @@ import { convertTensors, planOf } from "./convert_file.ts";
 import { COPIED, MOST_COPIED } from "./copied_files.ts";
 import { type Disk, diskFull, needSpace, readWhole, realDisk, writeWhole } from "./disk.ts";
 import { Journal } from "./journal.ts";
-import { type Manifest, parseManifest, type Reasoning, writeManifest } from "./manifest.ts";
-import { ResumableFile, type TensorEntry } from "./resumable_file.ts";
+import { FORMAT, type Manifest, parseManifest, type Reasoning, writeManifest } from "./manifest.ts";
+import { ResumableFile, type TensorDigest, type TensorEntry } from "./resumable_file.ts";
 import { safetensorsHeader } from "./safetensors_writer.ts";
 import type { Rounding } from "./slab.ts";
 import { SlabPool } from "./slab_pool.ts";
@@ -37,7 +37,7 @@ export interface ConvertOptions {
 }
 
 /** Changes when the same source would give other bytes. */
-const RECIPE = 2;
+const RECIPE = 3;
 const WORK = ".converting";
 /** Under so many bytes Workers cost more than they bring. */
 const SMALL = 32 << 20;
@@ -128,7 +128,7 @@ class Conversion {
       return null; // it will be replaced
     }
     if (manifest?.recipe !== this.#recipe) return null;
-    const whole = Object.entries(manifest.sizes ?? {}).every(([name, size]) =>
+    const whole = Object.entries(manifest.sizes).every(([name, size]) =>
       this.#disk.size(`${this.target}/${name}`) === size
     );
     if (!whole) return null;
@@ -139,7 +139,7 @@ class Conversion {
   async #build(journal: Journal<Entry>): Promise<Manifest> {
     const { source = "", revision = "", reasoning = "none", rounding = "nearest" } = this.options;
     const manifest: Manifest = {
-      format: 1,
+      format: FORMAT,
       source,
       revision,
       reasoning,
@@ -148,6 +148,7 @@ class Conversion {
       headers: {},
       files: {},
       tensors: {},
+      crc32: {},
     };
     const { files } = this.weights;
     const total = files.reduce((sum, f) => sum + f.tensors.reduce((a, t) => a + t.bytes, 0), 0);
@@ -166,8 +167,8 @@ class Conversion {
       for (const file of files) {
         const entry = await this.#file(file, journal, manifest, pool, rounding, onBytes);
         manifest.files[file.name] = entry.sha256;
-        manifest.headers![file.name] = entry.header;
-        manifest.sizes![file.name] = entry.size;
+        manifest.headers[file.name] = entry.header;
+        manifest.sizes[file.name] = entry.size;
       }
     } finally {
       pool.close();
@@ -186,15 +187,19 @@ class Conversion {
     onBytes: (bytes: number, tensor: string) => void,
   ): Promise<FileEntry> {
     const path = `${this.#work}/${file.name}`;
-    const earlier = new Map<string, string>();
+    const earlier = new Map<string, TensorDigest>();
+    const enter = (name: string, { sha256, crc32 }: TensorDigest) => {
+      manifest.tensors[name] = sha256;
+      manifest.crc32[name] = crc32;
+    };
     let finished: FileEntry | undefined;
     for (const entry of journal.entries) {
       if (entry.file !== file.name) continue;
-      if ("tensor" in entry) earlier.set(entry.tensor, entry.sha256);
+      if ("tensor" in entry) earlier.set(entry.tensor, entry);
       else finished = entry;
     }
     if (finished && this.#disk.size(path) === finished.size) {
-      for (const [name, sha256] of earlier) manifest.tensors[name] = sha256;
+      for (const [name, digest] of earlier) enter(name, digest);
       for (const t of file.tensors) onBytes(t.bytes, t.name);
       return finished;
     }
@@ -204,8 +209,8 @@ class Conversion {
       if (plan.some((p) => !earlier.has(p.name))) plan.forEach((p) => earlier.delete(p.name));
     }
     const plan = file.tensors.flatMap(planOf);
-    const out = ResumableFile.open(this.#disk, path, plan, earlier, (tensor, sha256) => {
-      journal.add({ file: file.name, tensor, sha256 });
+    const out = ResumableFile.open(this.#disk, path, plan, earlier, (tensor, digest) => {
+      journal.add({ file: file.name, tensor, ...digest });
     });
     let sha256: string;
     try {
@@ -216,7 +221,7 @@ class Conversion {
       out.abandon();
       throw error;
     }
-    Object.assign(manifest.tensors, out.digests);
+    for (const [name, digest] of Object.entries(out.digests)) enter(name, digest);
     const entry = { file: file.name, sha256, header: out.headerDigest, size: this.#disk.size(path)! };
     journal.add(entry);
     return entry;
@@ -231,7 +236,7 @@ class Conversion {
       if (bytes === null) continue;
       writeWhole(this.#disk, `${this.#work}/${name}`, bytes);
       manifest.files[name] = createHash("sha256").update(bytes).digest("hex");
-      manifest.sizes![name] = bytes.length;
+      manifest.sizes[name] = bytes.length;
     }
   }
 

@@ -13,10 +13,10 @@ export function planOf(t: SourceTensor): PlannedTensor[] {
     return [{ name: t.name, dtype: t.target, shape: t.shape, bytes: t.bytes }];
   }
   const [n, k] = t.shape;
-  const groups = Math.ceil(k / GROUP);
+  const quads = Math.ceil(n / 4), words = Math.ceil(k / 8), groups = Math.ceil(k / GROUP);
   return [
-    { name: `${t.name}.int4`, dtype: "U32", shape: [n, groups * 4], bytes: n * groups * 16 },
-    { name: `${t.name}.scale_min`, dtype: "F16", shape: [n, groups, 2], bytes: n * groups * 4 },
+    { name: `${t.name}.int4`, dtype: "U32", shape: [quads, words, 4], bytes: quads * words * 16 },
+    { name: `${t.name}.scale_min`, dtype: "F16", shape: [quads, groups, 4, 2], bytes: quads * groups * 16 },
   ];
 }
 

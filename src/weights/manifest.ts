@@ -1,24 +1,34 @@
-/** manifest.json of a converted model: format, origin, and the sha256 of each file and each tensor. */
+/**
+ * manifest.json of a converted model: format, origin, the sha256 of each file and each tensor, and the CRC-32 of each
+ * tensor. Loading checks the CRCs: they cost a tenth of reading, sha256 as much as reading or more (bench/SPEED.md).
+ */
 import { type Disk, realDisk, writeWhole } from "./disk.ts";
 
 /** Whether a model thinks: never; when asked; unless asked not to. */
 export const REASONING = ["none", "optional", "prompted"] as const;
 export type Reasoning = (typeof REASONING)[number];
 
+/** 2: int4 in quads, as the kernels read it. 1 had it row by row. */
+export const FORMAT = 2;
+
 export interface Manifest {
-  format: 1;
+  format: typeof FORMAT;
   source: string;
   /** Commit of the source, or empty. */
   revision: string;
   reasoning: Reasoning;
-  /** What was done with which source: equal recipes give equal bytes. Older manifests lack it, as the next two. */
-  recipe?: string;
+  /** What was done with which source: equal recipes give equal bytes. */
+  recipe: string;
   /** Bytes of each file. */
-  sizes?: Record<string, number>;
+  sizes: Record<string, number>;
   /** sha256 of length and header of each safetensors file. */
-  headers?: Record<string, string>;
+  headers: Record<string, string>;
+  /** sha256 of each file. */
   files: Record<string, string>;
+  /** sha256 of each tensor. */
   tensors: Record<string, string>;
+  /** CRC-32 (IEEE) of each tensor, eight hexadecimal digits. */
+  crc32: Record<string, string>;
 }
 
 const MOST_FILES = 10_000, MOST_TENSORS = 200_000;
@@ -45,15 +55,17 @@ export function parseManifest(path: string, text: string): Manifest {
   }
   if (!isRecord(value)) return fail("it is not an object");
   const { format, source, revision, reasoning, recipe } = value;
-  if (format !== 1) fail(`its format is ${JSON.stringify(format)}, 1 is known`);
+  if (format !== FORMAT) fail(`its format is ${JSON.stringify(format)}, this version reads ${FORMAT}`);
   if (typeof source !== "string" || typeof revision !== "string") fail("source or revision is missing");
   if (!REASONING.includes(reasoning as Reasoning)) fail(`reasoning is none of ${REASONING.join(", ")}`);
-  if (recipe !== undefined && typeof recipe !== "string") fail("recipe is not text");
-  const digests = (key: string, most: number): Record<string, string> => {
+  if (typeof recipe !== "string") fail("recipe is missing");
+  const digests = (key: string, most: number, digits = 64): Record<string, string> => {
     const map = value[key];
     if (!isRecord(map) || Object.keys(map).length > most) return fail(`${key} is missing or too long`);
     for (const [name, digest] of Object.entries(map)) {
-      if (typeof digest !== "string" || !/^[0-9a-f]{64}$/.test(digest)) fail(`${key}: ${name} has no sha256`);
+      if (typeof digest !== "string" || digest.length !== digits || !/^[0-9a-f]+$/.test(digest)) {
+        fail(`${key}: ${name} has no digest of ${digits} digits`);
+      }
     }
     return map as Record<string, string>;
   };
@@ -62,26 +74,23 @@ export function parseManifest(path: string, text: string): Manifest {
   for (const name of Object.keys(files)) {
     if (!isFileName(name)) fail(`${JSON.stringify(name)} is not the name of a file in its folder`);
   }
-  const optional: Partial<Manifest> = {};
-  if (recipe !== undefined) optional.recipe = recipe as string;
-  if (value.headers !== undefined) optional.headers = digests("headers", MOST_FILES);
-  if (value.sizes !== undefined) {
-    const { sizes } = value;
-    if (
-      !isRecord(sizes) || !Object.values(sizes).every((n) => Number.isSafeInteger(n) && (n as number) >= 0)
-    ) {
-      return fail("sizes are not numbers of bytes");
-    }
-    optional.sizes = sizes as Record<string, number>;
+  const { sizes } = value;
+  if (
+    !isRecord(sizes) || !Object.values(sizes).every((n) => Number.isSafeInteger(n) && (n as number) >= 0)
+  ) {
+    return fail("sizes are not numbers of bytes");
   }
   return {
-    format: 1,
+    format: FORMAT,
     source: source as string,
     revision: revision as string,
     reasoning: reasoning as Reasoning,
-    ...optional,
+    recipe: recipe as string,
+    sizes: sizes as Record<string, number>,
+    headers: digests("headers", MOST_FILES),
     files,
     tensors,
+    crc32: digests("crc32", MOST_TENSORS, 8),
   };
 }
 

@@ -7,9 +7,9 @@ import { HALF_MAX, halfBits, HALVES } from "./half.ts";
 export const GROUP = 32;
 
 export interface Int4Tensor {
-  /** [rows, groups · 4]: word j of a row holds k = 8j … 8j+7. */
+  /** [ceil(rows / 4), ceil(k / 8), 4]: word j of a row holds k = 8j … 8j+7. */
   words: Uint32Array<ArrayBuffer>;
-  /** [rows, groups]: scale in the low, minimum in the high half. */
+  /** [ceil(rows / 4), groups, 4]: scale in the low, minimum in the high half. */
   scales: Uint32Array<ArrayBuffer>;
 }
 
@@ -26,8 +26,11 @@ export class QuantiseError extends Error {
 }
 
 export const emptyInt4 = (rows: number, k: number): Int4Tensor => {
-  const groups = Math.ceil(k / GROUP);
-  return { words: new Uint32Array(rows * groups * 4), scales: new Uint32Array(rows * groups) };
+  const quads = Math.ceil(rows / 4);
+  return {
+    words: new Uint32Array(quads * Math.ceil(k / 8) * 4),
+    scales: new Uint32Array(quads * Math.ceil(k / GROUP) * 4),
+  };
 };
 
 /** float32 values as bits, without a copy. */
@@ -48,8 +51,10 @@ export function quantiseNearest(values: ValueBits, rows: number, k: number): Int
   const group = new Float32Array(bits.buffer);
   const ends = new Int32Array(2);
   const [wide, narrow] = values instanceof Uint16Array ? [null, values] : [values, null];
-  for (let r = 0, g = 0; r < rows; r++) {
-    for (let c = 0; c < groups; c++, g++) {
+  const width = Math.ceil(k / 8);
+  for (let r = 0; r < rows; r++) {
+    const row = (r >> 2) * width * 4 + (r & 3);
+    for (let c = 0, g = (r >> 2) * groups * 4 + (r & 3); c < groups; c++, g += 4) {
       const start = r * k + c * GROUP;
       if (rest !== 0 && c === groups - 1) loadRest(values, start, rest, bits);
       else if (narrow !== null) { for (let i = 0; i < GROUP; i++) bits[i] = narrow[start + i] << 16; }
@@ -62,8 +67,9 @@ export function quantiseNearest(values: ValueBits, rows: number, k: number): Int
       const scaleBits = halfBits((high - minimum) / 15);
       const scale = HALVES[scaleBits];
       out.scales[g] = scaleBits | (minimumBits << 16);
-      pack(group, minimum, scale > 0 ? 1 / scale : 0, out.words, 4 * g);
-      if (rest !== 0 && c === groups - 1) clearFrom(out.words, 4 * g, rest);
+      const inverse = scale > 0 ? 1 / scale : 0;
+      if (rest !== 0 && c === groups - 1) packRest(group, minimum, inverse, out.words, row + 16 * c, rest);
+      else pack(group, minimum, inverse, out.words, row + 16 * c, 4);
     }
   }
   return out;
@@ -73,14 +79,6 @@ export function quantiseNearest(values: ValueBits, rows: number, k: number): Int
 export function loadRest(values: ValueBits, start: number, rest: number, bits: Int32Array): void {
   const shift = values instanceof Uint16Array ? 16 : 0;
   for (let i = 0; i < GROUP; i++) bits[i] = values[start + (i < rest ? i : 0)] << shift;
-}
-
-/** Codes from lane `rest` on become 0. */
-export function clearFrom(words: Uint32Array, base: number, rest: number): void {
-  for (let lane = rest; lane < GROUP; lane++) {
-    const at = lane & 7;
-    words[base + (lane >> 3)] &= ~(15 << (at < 4 ? 8 * at : 8 * at - 28));
-  }
 }
 
 /** Smallest and largest by integers that sort as the floats do; a NaN lands at one of the ends. */
@@ -110,13 +108,14 @@ function asFloat(bits: number): number {
   return one[0];
 }
 
-/** 32 values → four words at `base`: q = round((v − minimum) · inverse), held to 0 … 15. */
+/** 32 values → four words at `base` and every `step` further: q = round((v − minimum) · inverse), held to 0 … 15. */
 export function pack(
   v: Float32Array,
   minimum: number,
   inverse: number,
   words: Uint32Array,
   base: number,
+  step: number,
 ): void {
   for (let j = 0; j < 4; j++) {
     const b = 8 * j;
@@ -134,6 +133,25 @@ export function pack(
       q6 = q6 < 0 ? 0 : q6 > 15 ? 15 : q6;
       q7 = q7 < 0 ? 0 : q7 > 15 ? 15 : q7;
     }
-    words[base + j] = q0 | q4 << 4 | q1 << 8 | q5 << 12 | q2 << 16 | q6 << 20 | q3 << 24 | q7 << 28;
+    words[base + step * j] = q0 | q4 << 4 | q1 << 8 | q5 << 12 | q2 << 16 | q6 << 20 | q3 << 24 | q7 << 28;
   }
+}
+
+const four = new Uint32Array(4);
+
+/** A group of `rest` < 32 values: codes past them are 0, words that hold none are not written. */
+export function packRest(
+  v: Float32Array,
+  minimum: number,
+  inverse: number,
+  words: Uint32Array,
+  base: number,
+  rest: number,
+): void {
+  pack(v, minimum, inverse, four, 0, 1);
+  for (let lane = rest; lane < GROUP; lane++) {
+    const at = lane & 7;
+    four[lane >> 3] &= ~(15 << (at < 4 ? 8 * at : 8 * at - 28));
+  }
+  for (let j = 0; 8 * j < rest; j++) words[base + 4 * j] = four[j];
 }

@@ -5,12 +5,12 @@
  */
 import { HALF_MAX, halfBits, HALVES } from "./half.ts";
 import {
-  clearFrom,
   emptyInt4,
   GROUP,
   type Int4Tensor,
   loadRest,
   pack,
+  packRest,
   QuantiseError,
   type ValueBits,
 } from "./quantise.ts";
@@ -39,8 +39,10 @@ export function quantiseSearch(
   const group = new Float32Array(bits.buffer);
   const weights = new Float32Array(GROUP).fill(1);
   const search = new GroupSearch(group, weights);
-  for (let r = 0, g = 0; r < rows; r++) {
-    for (let c = 0; c < groups; c++, g++) {
+  const width = Math.ceil(k / 8);
+  for (let r = 0; r < rows; r++) {
+    const row = (r >> 2) * width * 4 + (r & 3);
+    for (let c = 0, g = (r >> 2) * groups * 4 + (r & 3); c < groups; c++, g += 4) {
       const start = r * k + c * GROUP;
       const short = rest !== 0 && c === groups - 1;
       if (short) loadRest(values, start, rest, bits);
@@ -53,8 +55,9 @@ export function quantiseSearch(
       if (!search.run()) throw new QuantiseError(r);
       out.scales[g] = search.scaleBits | (search.minimumBits << 16);
       const scale = HALVES[search.scaleBits];
-      pack(group, HALVES[search.minimumBits], scale > 0 ? 1 / scale : 0, out.words, 4 * g);
-      if (short) clearFrom(out.words, 4 * g, rest);
+      const minimum = HALVES[search.minimumBits], inverse = scale > 0 ? 1 / scale : 0;
+      if (short) packRest(group, minimum, inverse, out.words, row + 16 * c, rest);
+      else pack(group, minimum, inverse, out.words, row + 16 * c, 4);
     }
   }
   return out;

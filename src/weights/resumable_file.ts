@@ -3,33 +3,42 @@
  * after a kill it goes on behind the last tensor whose bytes are on disk and right.
  */
 import { createHash, type Hash } from "node:crypto";
+import { crc32 } from "node:zlib";
 import { type Disk, type DiskFile, readFully, writeAll } from "./disk.ts";
 import { type PlannedTensor, safetensorsHeader } from "./safetensors_writer.ts";
 
+export interface TensorDigest {
+  sha256: string;
+  crc32: string;
+}
+
 /** A finished tensor of a file. */
-export interface TensorEntry {
+export interface TensorEntry extends TensorDigest {
   file: string;
   tensor: string;
-  sha256: string;
 }
+
+/** Eight hexadecimal digits. */
+export const crcText = (crc: number): string => crc.toString(16).padStart(8, "0");
 
 const BLOCK = 4 << 20;
 
 export class ResumableFile {
   /** Digests of the finished tensors, by name. */
-  readonly digests: Record<string, string> = {};
+  readonly digests: Record<string, TensorDigest> = {};
   /** sha256 of length and header. */
   readonly headerDigest: string;
   #next = 0;
   #written = 0;
   #tensorHash = createHash("sha256");
+  #tensorCrc = 0;
 
   private constructor(
     private readonly file: DiskFile,
     private readonly plan: readonly PlannedTensor[],
     private fileHash: Hash,
     header: Uint8Array,
-    private readonly onTensor: (tensor: string, sha256: string) => void,
+    private readonly onTensor: (tensor: string, digest: TensorDigest) => void,
   ) {
     this.headerDigest = createHash("sha256").update(header).digest("hex");
   }
@@ -42,8 +51,8 @@ export class ResumableFile {
     disk: Disk,
     path: string,
     plan: readonly PlannedTensor[],
-    finished: ReadonlyMap<string, string>,
-    onTensor: (tensor: string, sha256: string) => void,
+    finished: ReadonlyMap<string, TensorDigest>,
+    onTensor: (tensor: string, digest: TensorDigest) => void,
   ): ResumableFile {
     const header = safetensorsHeader(plan);
     const file = disk.open(path, "update");
@@ -78,6 +87,7 @@ export class ResumableFile {
     writeAll(this.file, bytes);
     this.fileHash.update(bytes);
     this.#tensorHash.update(bytes);
+    this.#tensorCrc = crc32(bytes, this.#tensorCrc);
     this.#written += bytes.length;
     this.#closeTensors();
   }
@@ -86,8 +96,9 @@ export class ResumableFile {
   #closeTensors(): void {
     while (this.#next < this.plan.length && this.#written === this.plan[this.#next].bytes) {
       const { name } = this.plan[this.#next++];
-      this.digests[name] = this.#tensorHash.digest("hex");
+      this.digests[name] = { sha256: this.#tensorHash.digest("hex"), crc32: crcText(this.#tensorCrc) };
       this.#tensorHash = createHash("sha256");
+      this.#tensorCrc = 0;
       this.#written = 0;
       this.onTensor(name, this.digests[name]);
     }
@@ -110,7 +121,7 @@ export class ResumableFile {
   }
 
   /** @returns bytes at the start of the file that are right */
-  #recover(header: Uint8Array, finished: ReadonlyMap<string, string>): number {
+  #recover(header: Uint8Array, finished: ReadonlyMap<string, TensorDigest>): number {
     const size = this.file.size();
     const head = new Uint8Array(header.length);
     this.file.seek(0);
@@ -128,7 +139,7 @@ export class ResumableFile {
         whole.update(block);
         left -= block.length;
       }
-      if (one.digest("hex") !== wanted) break;
+      if (one.digest("hex") !== wanted.sha256) break;
       this.fileHash = whole;
       this.digests[name] = wanted;
       this.#next++;

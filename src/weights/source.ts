@@ -39,5 +39,6 @@ export interface WeightSource {
 /** Bytes of a slab. */
 const SLAB = 8 << 20;
 
-/** Rows of a slab when one row has so many bytes. */
-export const rowsOfSlab = (rowBytes: number): number => Math.max(1, Math.floor(SLAB / Math.max(1, rowBytes)));
+/** Rows of a slab when one row has so many bytes: whole quads. */
+export const rowsOfSlab = (rowBytes: number): number =>
+  Math.max(4, 4 * Math.floor(SLAB / 4 / Math.max(1, rowBytes)));

@@ -1,11 +1,13 @@
 /**
  * Whether a converted model's folder is what its manifest says. `openVerified` looks at sizes and headers ("fast"), or
- * at every byte ("full"); the `TensorCheck` it gives hashes tensors while a loader reads them.
+ * at every byte ("full"); the `TensorCheck` it gives checks the CRC of tensors while a loader reads them.
  */
-import { createHash, type Hash } from "node:crypto";
+import { createHash } from "node:crypto";
+import { crc32 } from "node:zlib";
 import { SafetensorsFile } from "../gpu/safetensors.ts";
 import { type DiskFile, readFully, readWhole, realDisk } from "./disk.ts";
 import { type Manifest, parseManifest } from "./manifest.ts";
+import { crcText } from "./resumable_file.ts";
 
 export type VerifyMode = "fast" | "full";
 
@@ -50,58 +52,52 @@ export function openVerified(folder: string, mode: VerifyMode): TensorCheck | nu
     const size = realDisk.size(file);
     if (size === null) throw new DamageError(folder, `${name} is missing`);
     if (Deno.lstatSync(file).isSymlink) throw new DamageError(folder, `${name} is a link`);
-    const wanted = manifest.sizes?.[name];
-    if (wanted !== undefined && wanted !== size) {
+    const wanted = manifest.sizes[name];
+    if (wanted !== size) {
       throw new DamageError(folder, `${name} has ${size} bytes, ${wanted} were written`);
     }
     const isShard = name.endsWith(".safetensors");
     if (isShard) {
-      const header = manifest.headers?.[name];
-      if (header !== undefined && headerDigest(file) !== header) {
+      if (headerDigest(file) !== manifest.headers[name]) {
         throw new DamageError(folder, `the header of ${name} is damaged`);
       }
       for (const tensor of tensorNames(file)) tensors.add(tensor);
     }
-    // Small files always; the weights' own bytes are seen by the tensors' digests as they are read.
+    // Small files always; the weights' own bytes are seen by the tensors' CRCs as they are read.
     if ((mode === "full" || !isShard) && digestOf(file) !== digest) {
       throw new DamageError(folder, `${name} is damaged${isShard ? damagedTensor(file, manifest) : ""}`);
     }
   }
   for (const name of tensors) {
-    if (!Object.hasOwn(manifest.tensors, name)) {
+    if (!Object.hasOwn(manifest.tensors, name) || !Object.hasOwn(manifest.crc32, name)) {
       throw new DamageError(folder, `tensor ${name} is not in its manifest`);
     }
   }
   for (const name of Object.keys(manifest.tensors)) {
     if (!tensors.has(name)) throw new DamageError(folder, `tensor ${name} is missing`);
   }
-  return new TensorCheck(folder, manifest.tensors);
+  return new TensorCheck(folder, manifest.crc32);
 }
 
-/** Hashes tensors as they are read, in any slabs as long as each tensor's come in order. */
+/** Checks tensors as they are read, in any slabs as long as each tensor's come in order. */
 export class TensorCheck {
-  readonly #open = new Map<string, { hash: Hash; at: number; broken: boolean }>();
+  readonly #open = new Map<string, { crc: number; at: number }>();
   readonly #checked = new Set<string>();
 
-  constructor(private readonly folder: string, private readonly digests: Readonly<Record<string, string>>) {}
+  constructor(private readonly folder: string, private readonly crcs: Readonly<Record<string, string>>) {}
 
   /**
    * Bytes [from, from + bytes.length) of a tensor of `total` bytes were read.
-   * @throws DamageError naming file and tensor when the last of them shows that the digest is wrong
+   * @throws DamageError naming file and tensor when the last of them shows that the CRC is wrong
    */
   read(file: string, tensor: string, from: number, bytes: Uint8Array, total: number): void {
     if (this.#checked.has(tensor)) return;
     let state = this.#open.get(tensor);
-    if (state === undefined) {
-      this.#open.set(tensor, state = { hash: createHash("sha256"), at: 0, broken: false });
-    }
-    if (from !== state.at) {
-      if (from > state.at) state.broken = true; // out of order: `unfinished` names it
-      return;
-    }
-    state.hash.update(bytes);
+    if (state === undefined) this.#open.set(tensor, state = { crc: 0, at: 0 });
+    if (from !== state.at) return; // out of order: `unfinished` names it
+    state.crc = crc32(bytes, state.crc);
     state.at += bytes.length;
-    if (state.at === total) this.#settle(file, tensor, state.hash.digest("hex"));
+    if (state.at === total) this.#settle(file, tensor, crcText(state.crc));
   }
 
   /** Tensors of which something was read, but not all in order: to be read again from start to end. */
@@ -114,10 +110,10 @@ export class TensorCheck {
     this.#open.delete(tensor);
   }
 
-  #settle(file: string, tensor: string, digest: string): void {
+  #settle(file: string, tensor: string, crc: string): void {
     this.#open.delete(tensor);
     this.#checked.add(tensor);
-    if (this.digests[tensor] !== digest) {
+    if (this.crcs[tensor] !== crc) {
       throw new DamageError(this.folder, `tensor ${tensor} in ${file} is damaged`);
     }
   }

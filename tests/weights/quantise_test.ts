@@ -26,12 +26,12 @@ Deno.test("nearest: codes and ends as the rule says, odd widths padded with 0", 
         const group = values.subarray(r * k + g * GROUP, Math.min(r * k + (g + 1) * GROUP, (r + 1) * k));
         const low = toHalf(Math.min(...group));
         const scale = toHalf((Math.max(...group) - fromHalf(low)) / 15);
-        assertEquals(out.scales[r * groups + g], (scale | (low << 16)) >>> 0);
-        for (let i = 0; i < GROUP; i++) {
+        assertEquals(out.scales[scaleAt(r, groups, g)], (scale | (low << 16)) >>> 0);
+        for (let i = 0; i < GROUP && g * GROUP + i < 8 * Math.ceil(k / 8); i++) {
           const q = i < group.length
             ? Math.max(0, Math.min(15, Math.round((group[i] - fromHalf(low)) / fromHalf(scale))))
             : 0;
-          assert(Math.abs(code(out, r, groups, g * GROUP + i) - q) <= (i < group.length ? 1 : 0));
+          assert(Math.abs(code(out, r, k, g * GROUP + i) - q) <= (i < group.length ? 1 : 0));
         }
       }
     }
@@ -71,9 +71,14 @@ Deno.test("values that no half holds are refused with their row", async () => {
   }
 });
 
-function code(q: Int4Tensor, row: number, groups: number, i: number): number {
+/** Where row r's pair of group g lies. */
+const scaleAt = (row: number, groups: number, g: number): number =>
+  (row >> 2) * groups * 4 + 4 * g + (row & 3);
+
+function code(q: Int4Tensor, row: number, k: number, i: number): number {
   const lane = i & 7;
-  return (q.words[row * groups * 4 + (i >> 3)] >>> (lane < 4 ? 8 * lane : 8 * lane - 28)) & 15;
+  const word = q.words[(row >> 2) * Math.ceil(k / 8) * 4 + 4 * (i >> 3) + (row & 3)];
+  return (word >>> (lane < 4 ? 8 * lane : 8 * lane - 28)) & 15;
 }
 
 /** Weighted squared error of the group that begins at `at`. */
@@ -87,8 +92,8 @@ function error(
   const row = Math.floor(at / k), groups = k / GROUP;
   let sum = 0;
   for (let i = at; i < at + GROUP; i++) {
-    const s = q.scales[i / GROUP | 0];
-    const v = fromHalf(s & 0xffff) * code(q, row, groups, i - row * k) + fromHalf(s >>> 16);
+    const s = q.scales[scaleAt(row, groups, (i - row * k) / GROUP | 0)];
+    const v = fromHalf(s & 0xffff) * code(q, row, k, i - row * k) + fromHalf(s >>> 16);
     sum += (importance?.[i % k] ?? 1) * (v - values[i]) ** 2;
   }
   return sum;
