@@ -2,19 +2,39 @@
 
 export type Json = Record<string, unknown>;
 
+/** Keys of transformers that say nothing of the arithmetic at inference. */
+const NEUTRAL =
+  /^(architectures|model_type|torch_dtype|dtype|transformers_version|auto_map|use_cache|\w+_dropout|initializer_range|(bos|eos|pad|unk)_token_id|_\w+|\w+_lr|freeze_\w+|tune_\w+|output_\w+|return_dict|pretraining_tp|max_window_layers|sliding_window|num_labels)$/;
+
 export class ConfigReader {
+  readonly #read = new Set<string>();
+
   constructor(private readonly json: Json, private readonly path = "") {}
 
-  has(key: string): boolean {
-    return this.json[key] !== undefined && this.json[key] !== null;
+  /** Names on stderr the keys that nothing has read and that are not known to be neutral. */
+  warnUnread(known: readonly string[]): void {
+    const unread = Object.entries(this.json)
+      .filter(([key, value]) => value !== null && !this.#read.has(key) && !known.includes(key))
+      .map(([key]) => this.path + key)
+      .filter((key) => !NEUTRAL.test(key));
+    if (unread.length) console.warn(`config.json: not understood and not used: ${unread.join(", ")}`);
   }
 
-  get(key: string): unknown {
+  #value(key: string): unknown {
+    this.#read.add(key);
     return this.json[key];
   }
 
+  has(key: string): boolean {
+    return this.#value(key) !== undefined && this.#value(key) !== null;
+  }
+
+  get(key: string): unknown {
+    return this.#value(key);
+  }
+
   object(key: string): ConfigReader {
-    const value = this.json[key];
+    const value = this.#value(key);
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
       throw new Error(`Cannot read config.json: ${this.path}${key} is missing`);
     }
@@ -28,7 +48,7 @@ export class ConfigReader {
 
   /** A finite number over 0. */
   number(key: string, fallback?: number): number {
-    const value = this.json[key] ?? fallback;
+    const value = this.#value(key) ?? fallback;
     if (typeof value !== "number" || !(value > 0 && value < Infinity)) {
       throw new Error(`Cannot read config.json: ${this.path}${key} is not a number over 0`);
     }
@@ -36,7 +56,7 @@ export class ConfigReader {
   }
 
   flag(key: string, fallback: boolean): boolean {
-    const value = this.json[key] ?? fallback;
+    const value = this.#value(key) ?? fallback;
     if (typeof value !== "boolean") {
       throw new Error(`Cannot read config.json: ${this.path}${key} is neither true nor false`);
     }
@@ -45,7 +65,7 @@ export class ConfigReader {
 
   /** Refuses a value that the port does not compute; absent and null pass. */
   only(key: string, allowed: readonly unknown[]): void {
-    const value = this.json[key];
+    const value = this.#value(key);
     if (value !== undefined && value !== null && !allowed.includes(value)) {
       throw new Error(
         `Cannot serve this checkpoint: ${this.path}${key} is ${JSON.stringify(value)}, known: ${allowed}`,
@@ -55,7 +75,7 @@ export class ConfigReader {
 
   /** Refuses rotary scaling other than the default. */
   plainRope(): void {
-    const scaling = this.json.rope_scaling as Json | null | undefined;
+    const scaling = this.#value("rope_scaling") as Json | null | undefined;
     if (scaling && (scaling.rope_type ?? scaling.type) !== "default") {
       throw new Error(
         `Cannot serve this checkpoint: ${this.path}rope_scaling is ${

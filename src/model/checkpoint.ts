@@ -69,6 +69,11 @@ export class Checkpoint {
     return this.isInt4(name) ? "INT4" : this.info(name).dtype;
   }
 
+  /** Rows of a matrix as the file has it, int4 or not. */
+  rowsOf(name: string): number {
+    return this.info(this.isInt4(name) ? `${name}.int4` : name).shape[0];
+  }
+
   /** Rows [from, from + count) as raw bytes of the stored dtype. */
   rows(name: string, from: number, count: number): Uint8Array<ArrayBuffer> {
     const info = this.info(name);

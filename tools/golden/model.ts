@@ -90,7 +90,9 @@ export async function runModelCase<Config>(
       }
       const parts = await readTensors(runtime, tensors);
       const want = toFloat32(expected.read(name), info.dtype);
-      compare(result, name, concat(parts), want, tolerance);
+      const got = concat(parts);
+      const some = family.partial?.test(name) && got.length > want.length;
+      compare(result, name, some ? got.subarray(0, want.length) : got, want, tolerance);
     }
     const norm = seen.get("text.final_norm");
     if (norm && expected.tensors.has("logits_last64")) {

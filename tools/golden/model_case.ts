@@ -35,6 +35,8 @@ export interface GoldenFamily<Config> {
     config: Config,
     options: RunnerOptions & { precision: "f32" | "f16"; mediaRows: number; eosIds: number[] },
   ): Promise<GoldenModel>;
+  /** Intermediates of which the fixtures hold the first values only. */
+  partial?: RegExp;
 }
 
 /** Float32 values of a tensor in any dtype. @throws Error when it is not there. */

@@ -7,7 +7,7 @@ import type { CaseResult } from "./report.ts";
 export function runSpreadFrames(dir: string, family: string): Promise<CaseResult> {
   const lines: string[] = [], failures: string[] = [];
   const rows = listOf(readCase(dir, "preprocess-video", family), "rows", dir);
-  for (const { total_frames: total, frames, indices } of rows) {
+  for (const { total_frames: total, frames = 8, indices } of rows) {
     const got = spreadFrames(total, frames);
     if (!same(indices, got)) failures.push(`${frames} of ${total} frames: ${got}, not ${indices}`);
   }

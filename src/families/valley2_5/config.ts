@@ -15,6 +15,27 @@ export interface Valley25Config {
 export const isValley25 = (config: Json): boolean =>
   config.model_type === "valley" && config.only_navit === true;
 
+/** Keys of the family's code that its inference does not read. */
+const READ_BY_NOBODY = [
+  "only_navit",
+  "eagle_vision_tower",
+  "mm_vision_tower",
+  "mm_vision_select_layer",
+  "mm_vision_select_feature",
+  "mm_projector_type",
+  "mm_hidden_size",
+  "mm_use_im_start_end",
+  "mm_use_im_patch_token",
+  "language",
+  "llm_name",
+  "model_class",
+  "anyres",
+  "grid_pinpoints",
+  "image_aspect_ratio",
+  "max_pixels",
+  "max_vision_token",
+];
+
 /** @throws Error naming the key that is missing, malformed or not supported. */
 export function readValley25Config(json: Json): Valley25Config {
   const root = new ConfigReader(json);
@@ -29,7 +50,7 @@ export function readValley25Config(json: Json): Valley25Config {
   v.only("hidden_act", ["quick_gelu"]);
   const width = v.number("embed_dim", 1280);
   const longest = root.number("max_position_embeddings", 32768);
-  return {
+  const config = {
     text: {
       vocabSize: root.number("vocab_size"),
       hidden,
@@ -58,4 +79,6 @@ export function readValley25Config(json: Json): Valley25Config {
     ropeTheta: root.number("rope_theta", 1_000_000),
     maxContext: Math.min(longest, root.number("tokenizer_model_max_length", longest)),
   };
+  root.warnUnread(READ_BY_NOBODY);
+  return config;
 }

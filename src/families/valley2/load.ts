@@ -1,0 +1,33 @@
+/** Valley2 for the registry: config → memory plan → model, warmed up. */
+import { patchesOfSide, patchRowWidth } from "../../model/vision_clip.ts";
+import { type FamilyLoader, planBlocks, planMediaRows } from "../loader.ts";
+import { warmUpVisual } from "../visual_model.ts";
+import { isValley2, readValley2Config } from "./config.ts";
+import { loadValley2 } from "./model.ts";
+import { pictureTokens } from "./picture.ts";
+
+const GRID = [4, 4] as const;
+
+export const valley2: FamilyLoader = {
+  family: "valley2",
+  serves: isValley2,
+  async load(runtime, checkpoint, json, options) {
+    const config = readValley2Config(json);
+    const { text, siglip, qwen2vl, maxContext } = config;
+    const blocks = planBlocks(runtime, text, maxContext, options);
+    const mediaRows = planMediaRows(runtime, text, 0, maxContext, options);
+    const model = await loadValley2(runtime, checkpoint, config, { ...options, blocks, mediaRows });
+    const shape = { tiles: 1, width: siglip.side, height: siglip.side, grid: GRID };
+    const [first, second] = pictureTokens(shape, config);
+    const length = patchesOfSide(siglip) ** 2 * patchRowWidth(siglip) +
+      GRID[0] * GRID[1] * qwen2vl.channels * qwen2vl.temporalPatch * qwen2vl.patch ** 2;
+    await warmUpVisual(model, {
+      kind: "image",
+      digest: "",
+      tokens: first + second,
+      data: Float32Array.from({ length }, (_, i) => Math.sin(i * 1.7)),
+      shape: [1, shape.width, shape.height, ...GRID],
+    });
+    return model;
+  },
+};
