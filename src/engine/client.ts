@@ -6,6 +6,7 @@
 import type { ModelInfo, Prompt } from "../families/family.ts";
 import { admissible } from "./admission.ts";
 import { EngineError, type EngineStats, type GenerateParams, type GenerationEvent } from "./generation.ts";
+import { GrammarError, type GrammarSpec, type Vocabulary } from "./grammar/spec.ts";
 import type { SavedCounts } from "./saved_cache.ts";
 import type { FromWorker, LoadRequest, ToWorker } from "./protocol.ts";
 
@@ -34,7 +35,10 @@ export class EngineClient {
   readonly #open = new Map<number, Open>();
   readonly #stats = new Map<number, (stats: EngineStats | null) => void>();
   readonly #saves = new Map<number, (result: { counts: SavedCounts; problem: string | null }) => void>();
+  readonly #compilations = new Map<number, (problem: GrammarError | EngineError | null) => void>();
   #worker: Worker | null = null;
+  /** The Worker that knows the vocabulary. */
+  #taught: Worker | null = null;
   #nextId = 1;
   #losses = 0;
   #started!: { resolve: () => void; reject: (error: Error) => void };
@@ -115,6 +119,31 @@ export class EngineClient {
     }
   }
 
+  /**
+   * Makes sure that a grammar can be used. `vocabulary` is asked for before the first one. Rejects with GrammarError, or
+   * with EngineError if the engine goes away meanwhile.
+   */
+  async compile(spec: GrammarSpec, vocabulary: () => Promise<Vocabulary>): Promise<void> {
+    await this.teach(vocabulary);
+    const id = this.#nextId++;
+    const { promise, resolve } = Promise.withResolvers<GrammarError | EngineError | null>();
+    this.#compilations.set(id, resolve);
+    this.#post({ type: "compile", id, spec });
+    const problem = await promise;
+    this.#compilations.delete(id);
+    if (problem !== null) throw problem;
+  }
+
+  /** Gives the Worker the tokenizer, once. Requests that constrain their answers need it. */
+  async teach(vocabulary: () => Promise<Vocabulary>): Promise<void> {
+    if (this.state !== "ready") throw new EngineError("The engine is not ready", "unavailable");
+    if (this.#taught === this.#worker) return;
+    const known = await vocabulary();
+    if (this.#taught === this.#worker) return;
+    this.#taught = this.#worker;
+    this.#post({ type: "vocabulary", vocabulary: known });
+  }
+
   /** The engine's counters; null if it does not answer within `timeoutMs`. */
   stats(timeoutMs = 5000): Promise<EngineStats | null> {
     if (this.state !== "ready") return Promise.resolve(null);
@@ -192,6 +221,11 @@ export class EngineClient {
       case "failed":
         this.#deliver(message.id, (open) => open.error = new EngineError(message.message, message.code));
         return;
+      case "compiled": {
+        const { problem } = message;
+        this.#compilations.get(message.id)?.(problem && new GrammarError(problem.message, problem.code));
+        return;
+      }
       case "stats":
         this.#stats.get(message.id)?.(message.stats);
         return;
@@ -223,6 +257,7 @@ export class EngineClient {
 
   #failAll(error: EngineError): void {
     for (const id of this.#open.keys()) this.#deliver(id, (open) => open.error = error);
+    for (const done of this.#compilations.values()) done(error);
   }
 
   #deliver(id: number, put: (open: Open) => void): void {

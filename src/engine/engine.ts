@@ -16,6 +16,7 @@ import {
 } from "./generation.ts";
 import { DEFAULT_SCHEDULER_OPTIONS, type Plan, Scheduler, type SchedulerOptions } from "./scheduler.ts";
 import { restoreCache, saveCache, type SavedCounts } from "./saved_cache.ts";
+import { Constraints } from "./constraints.ts";
 import type { Sequence } from "./sequence.ts";
 import type { Prompt } from "../families/family.ts";
 
@@ -52,6 +53,7 @@ interface Group {
 }
 
 export class Engine {
+  readonly constraints = new Constraints();
   readonly #model: Model;
   readonly #scheduler: Scheduler;
   readonly #options: EngineOptions;
@@ -62,6 +64,7 @@ export class Engine {
   #stepMs = 8;
   #lastRead = 0;
   #running = false;
+  #wake: () => void = () => {};
   #lost: string | null = null;
 
   constructor(model: Model, listener: EngineListener, options: EngineOptions = DEFAULT_ENGINE_OPTIONS) {
@@ -74,7 +77,9 @@ export class Engine {
   /** Takes a request; its news go to the listener under `id`. Throws EngineError if it can't be taken. */
   submit(id: number, prompt: Prompt, params: GenerateParams): void {
     if (this.#lost !== null) throw new EngineError(`The device is lost: ${this.#lost}`, "device_lost");
-    this.#sequences.set(id, this.#scheduler.add(id, prompt, params, performance.now()));
+    const sequence = this.#scheduler.add(id, prompt, params, performance.now());
+    this.#sequences.set(id, sequence);
+    this.#constrain(sequence);
     if (!this.#running) {
       this.#running = true;
       this.#run().catch((error) => this.#fail(String(error?.message ?? error)));
@@ -84,9 +89,29 @@ export class Engine {
   /** Ends a request at once; nothing more is told of it. Unknown ids (it just ended) are fine. */
   abort(id: number): void {
     const sequence = this.#sequences.get(id);
-    if (sequence === undefined) return;
-    this.#sequences.delete(id);
+    if (sequence !== undefined) this.#drop(sequence);
+  }
+
+  /** Nothing of it goes on. */
+  #drop(sequence: Sequence): void {
+    this.#sequences.delete(sequence.id);
+    this.constraints.release(sequence);
     this.#scheduler.end(sequence);
+  }
+
+  #constrain(sequence: Sequence): void {
+    try {
+      this.constraints.attach(sequence, (possible) => {
+        if (!possible && this.#sequences.has(sequence.id)) {
+          this.#drop(sequence);
+          this.#listener.failed(sequence.id, new EngineError("The grammar cannot go on", "internal"));
+        }
+        this.#wake();
+      });
+    } catch (error) {
+      this.#drop(sequence);
+      throw error;
+    }
   }
 
   stats(): EngineStats {
@@ -111,9 +136,20 @@ export class Engine {
       if (group && this.#groups.length < GROUPS_IN_FLIGHT) {
         await new Promise((resolve) => setImmediate(resolve));
       } else if (this.#groups.length > 0) this.#process(this.#groups[0], await this.#groups[0].sampled);
-      else if (this.#scheduler.busy) await new Promise((resolve) => setTimeout(resolve, 5));
+      else if (this.#scheduler.busy) await this.#pause();
     }
     this.#running = false;
+  }
+
+  /** Until a mask comes, or a little. */
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, 5);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   /** Submits the next few steps. False: there is nothing to submit now. */
@@ -137,7 +173,7 @@ export class Engine {
   }
 
   #step(
-    { sequence, start, count, fromSlot, samples, first, mediaRows }: Plan["entries"][number],
+    { sequence, start, count, fromSlot, samples, first, mediaRows, mask }: Plan["entries"][number],
   ): SequenceStep {
     const { blockSize, positionAxes } = this.#model.info;
     return {
@@ -148,6 +184,7 @@ export class Engine {
       mediaRows,
       blocks: Uint32Array.from(sequence.blocks.slice(0, Math.ceil((start + count) / blockSize))),
       sample: samples ? sequence.params.sampling : null,
+      ...(mask === undefined ? {} : { mask }),
       ...(first && penalizes(sequence.params.sampling) ? { history: historyOf(sequence) } : {}),
     };
   }
@@ -179,6 +216,7 @@ export class Engine {
             own.scores.push({ logprob: sample.logprob, top: sample.top ?? [] });
           }
         }
+        if (!stopped) this.constraints.accept(sequence, id);
         const full = sequence.ids.length - sequence.promptLength >= sequence.maxTokens;
         if (stopped || full) this.#finish(sequence, own, stopped ? "stop" : "length", stopped ? id : null);
       }
@@ -194,8 +232,7 @@ export class Engine {
   }
 
   #finish(sequence: Sequence, news: News, reason: FinishReason, stopId: number | null): void {
-    this.#sequences.delete(sequence.id);
-    this.#scheduler.end(sequence);
+    this.#drop(sequence);
     this.#tell(sequence, news, reason, stopId);
   }
 
@@ -215,8 +252,7 @@ export class Engine {
     const before = performance.now() - this.#options.maxWaitMs;
     for (const sequence of [...this.#scheduler.queue]) {
       if (sequence.since >= before) continue;
-      this.#sequences.delete(sequence.id);
-      this.#scheduler.end(sequence);
+      this.#drop(sequence);
       this.#listener.failed(
         sequence.id,
         new EngineError("The request waited too long for a place", "queue_timeout"),
@@ -231,6 +267,7 @@ export class Engine {
     const error = new EngineError(`The device is lost: ${reason}`, "device_lost");
     for (const id of this.#sequences.keys()) this.#listener.failed(id, error);
     this.#sequences.clear();
+    this.constraints.end();
     this.#groups.length = 0;
     this.#listener.lost(reason);
   }

@@ -1,6 +1,7 @@
 /** What the engine is asked for, what it tells, and how it fails. */
 
 import type { Sampling } from "../families/family.ts";
+import type { GrammarSpec } from "./grammar/spec.ts";
 
 export interface GenerateParams {
   sampling: Sampling;
@@ -10,10 +11,24 @@ export interface GenerateParams {
   minTokens: number;
   /** Ids that end the answer: the family's own (unless the client ignores them) and the client's. */
   stopIds: number[];
+  /** What the answer must look like; absent: anything. Its grammar was compiled before (`EngineClient.compile`). */
+  grammar?: GrammarSpec;
+  /** Ends a thought that is too long; absent: it may take what it needs. */
+  thought?: ThoughtBudget;
   /** Who asks; waiting requests of different keys take turns. */
   key: string;
   /** Scope of the caches: requests with different salts never share KV blocks or media encodings. */
   salt: string;
+}
+
+export interface ThoughtBudget {
+  /** Tokens of the answer after which the thought is closed, unless it has ended by itself. */
+  tokens: number;
+  /** Texts that begin and end a thought. */
+  open: string;
+  close: string;
+  /** Ids that are then written in its place. */
+  closeIds: number[];
 }
 
 /** `abort` is told to nobody but logs: the one who aborted has left. */

@@ -2,6 +2,7 @@
 
 import type { ModelInfo, Prompt } from "../families/family.ts";
 import type { EngineOptions } from "./engine.ts";
+import type { GrammarError, GrammarSpec, Vocabulary } from "./grammar/spec.ts";
 import type { SavedCounts } from "./saved_cache.ts";
 import type { EngineErrorCode, EngineStats, GenerateParams, GenerationEvent } from "./generation.ts";
 
@@ -20,6 +21,8 @@ export interface LoadRequest {
 export type ToWorker =
   | { type: "load"; request: LoadRequest }
   | { type: "generate"; id: number; prompt: Prompt; params: GenerateParams }
+  | { type: "vocabulary"; vocabulary: Vocabulary }
+  | { type: "compile"; id: number; spec: GrammarSpec }
   | { type: "abort"; id: number }
   | { type: "stats"; id: number }
   | { type: "save"; id: number };
@@ -29,6 +32,7 @@ export type FromWorker =
   | { type: "load-failed"; message: string }
   | { type: "event"; id: number; event: GenerationEvent }
   | { type: "failed"; id: number; message: string; code: EngineErrorCode }
+  | { type: "compiled"; id: number; problem: { message: string; code: GrammarError["code"] } | null }
   | { type: "stats"; id: number; stats: EngineStats }
   /** `problem`: why nothing was saved. */
   | { type: "saved"; id: number; counts: SavedCounts; problem: string | null }

@@ -40,6 +40,8 @@ export interface PlanEntry {
   /** The first id that is drawn in this slot. */
   first: boolean;
   mediaRows: Int32Array | null;
+  /** Ids that may be drawn; undefined: all. */
+  mask: Uint32Array | undefined;
 }
 
 export interface Plan {
@@ -92,7 +94,7 @@ export class Scheduler {
     let budget = this.info.maxBatchTokens;
     for (const sequence of [...this.running]) {
       if (budget === 0) break;
-      if (!ready(sequence) || !sequence.decoding || !this.#grow(sequence, plan)) continue;
+      if (!ready(sequence) || !sequence.decoding || !sequence.guided || !this.#grow(sequence, plan)) continue;
       budget -= this.#take(plan, sequence, 1);
     }
     if (plan.entries.length > 0) budget = Math.min(budget, this.options.mixedPrefillTokens);
@@ -165,6 +167,7 @@ export class Scheduler {
     const { blockSize } = this.info;
     const start = sequence.computed, fromSlot = sequence.decoding;
     let count = Math.min(sequence.remaining, budget);
+    if (count === sequence.remaining && !sequence.guided) return 0;
     // A chunk that is not the last ends at a block's border, unless that leaves nothing.
     if (count < sequence.remaining) {
       const aligned = Math.floor((start + count) / blockSize) * blockSize - start;
@@ -180,7 +183,8 @@ export class Scheduler {
     if (count === 0) return 0;
     const samples = count === sequence.remaining;
     const first = samples && !sequence.idInSlot;
-    plan.entries.push({ sequence, start, count, fromSlot, samples, first, mediaRows: media.rows });
+    const mask = samples ? sequence.guide?.take(sequence.sampled) : undefined;
+    plan.entries.push({ sequence, start, count, fromSlot, samples, first, mediaRows: media.rows, mask });
     if (!fromSlot) {
       plan.prefill = true;
       this.#counters.promptTokens += count;

@@ -2,6 +2,7 @@
 
 import type { MediaSpan, Prompt } from "../families/family.ts";
 import type { GenerateParams } from "./generation.ts";
+import type { Guide } from "./guide.ts";
 import type { CacheEntry } from "./prefix_cache.ts";
 
 export type SequenceState =
@@ -33,6 +34,8 @@ export class Sequence {
   /** Tokens that the prefix cache gave at first admission. */
   cachedTokens = 0;
   admitted = false;
+  /** What constrains the next id; null: nothing. */
+  guide: Guide | null = null;
   /** Prefix-cache entries of the first blocks: found at admission or committed since. */
   chain: CacheEntry[] = [];
   readonly #spans: MediaSpan[];
@@ -71,6 +74,11 @@ export class Sequence {
   /** Nothing more is to be drawn. */
   get exhausted(): boolean {
     return this.sampled >= this.maxTokens;
+  }
+
+  /** The next id may be drawn: whatever constrains it is known. */
+  get guided(): boolean {
+    return this.guide?.ready(this.sampled, () => this.ids.slice(this.promptLength)) ?? true;
   }
 
   /** Rotary positions [axes, count] of tokens [start, start + count). */

@@ -3,6 +3,7 @@
 import type { Model } from "../families/family.ts";
 import { Engine } from "./engine.ts";
 import { EngineError } from "./generation.ts";
+import { GrammarError, type GrammarSpec } from "./grammar/spec.ts";
 import type { FromWorker, LoadRequest, ToWorker } from "./protocol.ts";
 
 /** The part of a Worker's global scope that is used. */
@@ -49,6 +50,19 @@ export function serveEngine(port: Port, load: (request: LoadRequest) => Promise<
     }
   };
 
+  const compile = async (id: number, spec: GrammarSpec): Promise<void> => {
+    try {
+      if (engine === null) throw new EngineError("The engine is not ready", "unavailable");
+      await engine.constraints.compile(spec);
+      port.postMessage({ type: "compiled", id, problem: null });
+    } catch (error) {
+      const { message, code } = error instanceof GrammarError
+        ? error
+        : { message: "it could not be compiled", code: "grammar_too_complex" as const };
+      port.postMessage({ type: "compiled", id, problem: { message, code } });
+    }
+  };
+
   port.onmessage = ({ data }) => {
     switch (data.type) {
       case "load":
@@ -63,6 +77,12 @@ export function serveEngine(port: Port, load: (request: LoadRequest) => Promise<
           const message = error instanceof Error ? error.message : String(error);
           port.postMessage({ type: "failed", id: data.id, message, code });
         }
+        return;
+      case "vocabulary":
+        engine?.constraints.setVocabulary(data.vocabulary);
+        return;
+      case "compile":
+        void compile(data.id, data.spec);
         return;
       case "abort":
         engine?.abort(data.id);

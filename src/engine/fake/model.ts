@@ -102,7 +102,7 @@ export class FakeModel implements Model {
       if (entry.sample === null) continue;
       const drawn = this.#draw(entry, length);
       slow ||= drawn.slow;
-      const id = biased(drawn.id, entry.sample);
+      const id = allowed(biased(drawn.id, entry.sample), entry.mask);
       this.#slots[entry.slot] = id;
       sampled.push({ slot: entry.slot, id, ...scoresOf(id, entry.sample) });
     }
@@ -223,6 +223,17 @@ function biased(id: number, { adjust }: Sampling): number {
   for (const [sure, value] of bias) if (value >= 100) return sure;
   while ((bias.get(id) ?? 0) <= -100) id = (id + 1) % 256;
   return id;
+}
+
+/** What a mask rules out gives way to what ends an answer soonest. */
+function allowed(id: number, mask: Uint32Array | undefined): number {
+  if (mask === undefined) return id;
+  const may = (other: number) => (mask[other >>> 5] >>> (other & 31) & 1) === 1;
+  if (may(id)) return id;
+  const sooner = [CONTROL.imEnd, ...encodeText('"}]<0 ')].find(may);
+  if (sooner !== undefined) return sooner;
+  for (let other = 0; other < mask.length * 32; other++) if (may(other)) return other;
+  throw new Error("Cannot draw: the mask allows nothing");
 }
 
 /** The drawn id is sure; the others follow it in the vocabulary. */

@@ -1,0 +1,71 @@
+/** A grammar spec → xgrammar's structural tag: thought, then content or tool calls. */
+
+import type { GrammarSpec, Rule, ToolRule } from "./spec.ts";
+import type { XGrammar } from "./xgrammar.ts";
+
+/** White space between two parts of JSON: more would let a model write it until its tokens run out. */
+const MOST_SPACES = 2;
+
+type Format = Record<string, unknown>;
+
+/** Rejects with what xgrammar says of a schema. */
+export async function structuralTag(spec: GrammarSpec, xgrammar: XGrammar): Promise<Format> {
+  const forms: Format[] = [];
+  if (spec.content !== null) forms.push(await formatOf(spec.content, xgrammar));
+  if (spec.tools.length > 0) forms.push(await callsOf(spec.tools, spec.calls, xgrammar));
+  const body = forms.length === 1 ? forms[0] : { type: "or", elements: forms };
+  const { thought, answer } = spec;
+  const format = thought === null ? body : {
+    type: "sequence",
+    elements: [
+      { type: "tag", begin: thought[0], content: { type: "any_text" }, end: thought[1] },
+      SPACES,
+      answer === null ? body : tagged(answer, body),
+    ],
+  };
+  return { type: "structural_tag", format };
+}
+
+const SPACES: Format = { type: "grammar", grammar: `root ::= [ \\n]{0,${MOST_SPACES}}\n` };
+
+function tagged([begin, end]: readonly [string, string], content: Format): Format {
+  return { type: "sequence", elements: [literal(begin), content, literal(end)] };
+}
+
+const literal = (value: string): Format => ({ type: "const_string", value });
+
+async function formatOf(rule: Rule, xgrammar: XGrammar): Promise<Format> {
+  switch (rule.type) {
+    case "json":
+      return { type: "grammar", grammar: await jsonGrammar(rule.schema, !rule.open, xgrammar) };
+    case "regex":
+      return { type: "regex", pattern: rule.pattern };
+    case "choice":
+      return { type: "or", elements: rule.choices.map(literal) };
+    case "ebnf":
+      return { type: "grammar", grammar: rule.grammar };
+  }
+}
+
+/** `<tool_call>\n{"name": …, "arguments": …}\n</tool_call>`, as the chat template writes calls. */
+async function callsOf(tools: ToolRule[], calls: GrammarSpec["calls"], xgrammar: XGrammar): Promise<Format> {
+  const forms: Format[] = [];
+  for (const { name, schema } of tools) {
+    const given = { type: "grammar", grammar: await jsonGrammar(schema, true, xgrammar) };
+    const begin = `<tool_call>\n{"name": ${JSON.stringify(name)}, "arguments": `;
+    forms.push({ type: "tag", begin, content: given, end: "}\n</tool_call>" });
+  }
+  if (calls === "one") return forms.length === 1 ? forms[0] : { type: "or", elements: forms };
+  return { type: "tags_with_separator", tags: forms, separator: "\n", at_least_one: true };
+}
+
+/** The schema's grammar as text, its unbounded white space bounded. */
+async function jsonGrammar(schema: unknown, strict: boolean, { Grammar }: XGrammar): Promise<string> {
+  const text = JSON.stringify(schema);
+  const grammar = await Grammar.fromJSONSchema(text, true, undefined, undefined, strict, MOST_SPACES);
+  try {
+    return grammar.toString().replaceAll("[ \\n\\t]*", `[ \\n\\t]{0,${MOST_SPACES}}`);
+  } finally {
+    grammar.dispose();
+  }
+}
