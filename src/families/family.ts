@@ -207,6 +207,8 @@ export interface Clip {
   audio: Wave | null;
   /** Frames have the family's size already (`decodeVideo` with a plan); else `build` resizes them. */
   fitted?: boolean;
+  /** Frames come from one video file, and were not given as pictures. */
+  file?: boolean;
 }
 
 /** What a request asks of preprocessing (`mm_processor_kwargs`); it may only lower what the model and server allow. */
@@ -233,6 +235,8 @@ export interface VideoPlan {
   frameFactor: number;
   /** Even spacing of `nframes` frames cut down, as the older families do; absent: qwen_vl_utils' rule. */
   spread?: boolean;
+  /** Frames come at the file's own size: the family resizes them in its own way. */
+  raw?: boolean;
   /** Sides of a frame become multiples of this. */
   sizeFactor: number;
   minPixels: number;
@@ -284,7 +288,10 @@ export interface PromptBuilder {
 export interface ModelCard {
   /** `none`: an effort asked for is refused; `optional`: it thinks when asked; `prompted`: medium unless asked. */
   reasoning: "none" | "optional" | "prompted";
-  tags: AnswerTags;
+  /** null: thoughts and answers are not marked. */
+  tags: AnswerTags | null;
+  /** What the model writes around its answer as text; absent: nothing. */
+  edges?: AnswerEdges;
   modalities: MediaKind[];
   /** What holds where a request says nothing (generation_config.json; `do_sample` false: greedy). */
   sampling: Omit<Sampling, "seed">;
@@ -295,6 +302,14 @@ export interface AnswerTags {
   thought: readonly [string, string];
   /** null: the answer has no tags. */
   answer: readonly [string, string] | null;
+}
+
+/** White space at both ends of the answer goes too. */
+export interface AnswerEdges {
+  /** Dropped from the beginning, in any number. */
+  labels: readonly string[];
+  /** Ends the answer wherever it stands after the labels. */
+  end: string;
 }
 
 /** A conversation that the model cannot take; the server answers 400 with `code` and the field. */

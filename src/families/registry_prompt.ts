@@ -3,8 +3,10 @@ import { readCheckpointFiles } from "../prompt/checkpoint_files.ts";
 import type { Media } from "../prompt/media.ts";
 import type { ModelCard, PromptBuilder } from "./family.ts";
 import { readModelFolder } from "./model_folder.ts";
+import { isValley2, readValley2Config } from "./valley2/config.ts";
+import { valley2Prompt } from "./valley2/prompt.ts";
 import { isValley25, readValley25Config } from "./valley2_5/config.ts";
-import { Valley25Prompt } from "./valley2_5/prompt.ts";
+import { valley25Prompt } from "./valley2_5/prompt.ts";
 import { VALLEY25_TAGS } from "./valley2_5/thinking.ts";
 import { isValley3, readValley3Config } from "./valley3/config.ts";
 import { Valley3Prompt } from "./valley3/prompt.ts";
@@ -20,7 +22,7 @@ export interface LoadedPrompt {
 export async function loadPrompt(folder: string, media: Media): Promise<LoadedPrompt> {
   const { config, sampling, reasoning } = readModelFolder(folder);
   if (isValley25(config)) {
-    const prompt = new Valley25Prompt(await readCheckpointFiles(folder), readValley25Config(config), media);
+    const prompt = valley25Prompt(await readCheckpointFiles(folder), readValley25Config(config), media);
     return {
       prompt,
       card: {
@@ -30,6 +32,10 @@ export async function loadPrompt(folder: string, media: Media): Promise<LoadedPr
         sampling,
       },
     };
+  }
+  if (isValley2(config)) {
+    const prompt = valley2Prompt(await readCheckpointFiles(folder), readValley2Config(config), media);
+    return { prompt, card: { reasoning: "none", tags: null, modalities: ["image", "video"], sampling } };
   }
   if (!isValley3(config)) {
     throw new Error(

@@ -6,10 +6,12 @@ import { PromptError } from "../families/family.ts";
 import { audioTokens } from "./audio_tokens.ts";
 import { logMel, MEL_SAMPLE_RATE } from "./mel.ts";
 import { navitFit } from "./navit_resize.ts";
-import { patchify, type PatchOptions } from "./patchify.ts";
+import { type Normalisation, patchify, type PatchOptions } from "./patchify.ts";
+import { pixelRows } from "./pixel_rows.ts";
 import { resample } from "./resample.ts";
 import { resize } from "./resize.ts";
 import { type PixelLimits, smartResize } from "./smart_resize.ts";
+import { planesOf, squareOf, type SquarePath, type TileLayout, tilesOf } from "./square.ts";
 import { framePixelLimits } from "./video_rule.ts";
 
 /** Part of every digest: to be raised whenever preprocessing gives other numbers. */
@@ -23,6 +25,55 @@ export function imageFeature(image: Raster, limits: PixelLimits, patch: PatchOpt
 /** A picture as Valley2.5 takes it: resized twice, then as above. */
 export function navitFeature(image: Raster, limits: PixelLimits, patch: PatchOptions): MediaFeature {
   return patchFeature("image", [navitFit(image, limits)], patch);
+}
+
+/** What `tiledFeature` needs beside the options of the Qwen ViT. */
+export interface TileOptions extends Normalisation {
+  /** Pixels of a tile's side and of a patch's. */
+  crop: number;
+  patch: number;
+  /** null: the thumbnail alone. */
+  layout: TileLayout | null;
+  /** Tokens that the tiles become. */
+  tokens: number;
+}
+
+/**
+ * A picture as Valley2 takes it: rows of SigLIP patches of all tiles, then the rows that a Qwen ViT reads of the whole.
+ * Shape [tiles, width, height, grid rows, grid columns].
+ */
+export function tiledFeature(
+  image: Raster,
+  tiles: TileOptions,
+  limits: PixelLimits,
+  patch: PatchOptions,
+): MediaFeature {
+  const cut = tilesOf(image, tiles.crop, tiles.layout);
+  const size = { pictures: cut.length, channels: 3, side: tiles.crop, patch: tiles.patch };
+  const pixels = pixelRows(planesOf(cut, tiles), size);
+  const { data, grid } = patchify([navitFit(image, limits)], patch);
+  const both = new Float32Array(pixels.length + data.length);
+  both.set(pixels);
+  both.set(data, pixels.length);
+  const tokens = tiles.tokens + grid[1] * grid[2] / patch.mergeSize ** 2;
+  return feature("image", tokens, both, [cut.length, image.width, image.height, grid[1], grid[2]]);
+}
+
+/** What `squareFeature` needs. */
+export interface SquareOptions extends Normalisation {
+  kind: "image" | "video";
+  side: number;
+  patch: number;
+  path: SquarePath;
+  tokens: number;
+}
+
+/** Frames (or one picture) as Valley (2023) takes them: rows of CLIP patches. Shape [frames]. */
+export function squareFeature(frames: readonly Raster[], options: SquareOptions): MediaFeature {
+  const { kind, side, patch, path, tokens } = options;
+  const squares = frames.map((frame) => squareOf(frame, side, path));
+  const size = { pictures: frames.length, channels: 3, side, patch };
+  return feature(kind, tokens, pixelRows(planesOf(squares, options), size), [frames.length]);
 }
 
 /**

@@ -9,6 +9,7 @@
 import type { Clip, ImageOptions, MediaFeature, Raster, VideoPlan, Wave } from "../families/family.ts";
 import { PromptError } from "../families/family.ts";
 import { VALLEY3_IMAGE } from "./pixels.ts";
+import type { SquareOptions, TileOptions } from "./features.ts";
 import { MediaPool } from "./media_pool.ts";
 import type { PatchOptions } from "./patchify.ts";
 import type { PixelLimits } from "./smart_resize.ts";
@@ -116,7 +117,7 @@ export class Media {
       const deadline = (videoDeadline + AFTER) * 1000;
       return this.#pool.run("decodeVideo", { file: { path, format, audio }, plan, tools }, deadline, signal);
     });
-    return { frames: clip.frames, fps: plan.fps, audio: clip.audio, fitted: true };
+    return { frames: clip.frames, fps: plan.fps, audio: clip.audio, fitted: plan.raw !== true, file: true };
   }
 
   imageFeature(image: Raster, limits: PixelLimits, patch: PatchOptions): Promise<MediaFeature> {
@@ -126,6 +127,22 @@ export class Media {
   /** A picture resized twice (Valley2.5). */
   navitFeature(image: Raster, limits: PixelLimits, patch: PatchOptions): Promise<MediaFeature> {
     return this.#pool.run("navitFeature", { image, limits, patch }, this.options.imageDeadline * 1000);
+  }
+
+  /** A picture in tiles and whole (Valley2). */
+  tiledFeature(
+    image: Raster,
+    tiles: TileOptions,
+    limits: PixelLimits,
+    patch: PatchOptions,
+  ): Promise<MediaFeature> {
+    const deadline = this.options.imageDeadline * 1000;
+    return this.#pool.run("tiledFeature", { image, tiles, limits, patch }, deadline);
+  }
+
+  /** Frames, or one picture, cut to squares (Valley of 2023). */
+  squareFeature(frames: Raster[], options: SquareOptions): Promise<MediaFeature> {
+    return this.#pool.run("squareFeature", { frames, options }, this.options.videoDeadline * 1000);
   }
 
   videoFeature(

@@ -2,7 +2,16 @@
 
 import type { ImageOptions, MediaFeature, Raster, VideoPlan, Wave } from "../families/family.ts";
 import { decodeAudio } from "./audio.ts";
-import { audioFeature, imageFeature, navitFeature, videoFeature } from "./features.ts";
+import {
+  audioFeature,
+  imageFeature,
+  navitFeature,
+  squareFeature,
+  type SquareOptions,
+  tiledFeature,
+  type TileOptions,
+  videoFeature,
+} from "./features.ts";
 import { decodeImage } from "./image.ts";
 import type { PatchOptions } from "./patchify.ts";
 import type { PixelLimits } from "./smart_resize.ts";
@@ -25,6 +34,11 @@ export interface Jobs {
   decodeVideo: { input: { file: VideoFile; plan: VideoPlan; tools: VideoTools }; output: DecodedVideo };
   imageFeature: { input: { image: Raster; limits: PixelLimits; patch: PatchOptions }; output: MediaFeature };
   navitFeature: { input: { image: Raster; limits: PixelLimits; patch: PatchOptions }; output: MediaFeature };
+  tiledFeature: {
+    input: { image: Raster; tiles: TileOptions; limits: PixelLimits; patch: PatchOptions };
+    output: MediaFeature;
+  };
+  squareFeature: { input: { frames: Raster[]; options: SquareOptions }; output: MediaFeature };
   videoFeature: {
     input: { frames: Raster[]; fitted: boolean; plan: VideoPlan; patch: PatchOptions };
     output: MediaFeature;
@@ -48,6 +62,8 @@ const RUN: { [K in JobKind]: (input: JobInput<K>) => JobOutput<K> | Promise<JobO
   },
   imageFeature: ({ image, limits, patch }) => imageFeature(image, limits, patch),
   navitFeature: ({ image, limits, patch }) => navitFeature(image, limits, patch),
+  tiledFeature: ({ image, tiles, limits, patch }) => tiledFeature(image, tiles, limits, patch),
+  squareFeature: ({ frames, options }) => squareFeature(frames, options),
   videoFeature: ({ frames, fitted, plan, patch }) => videoFeature(frames, fitted, plan, patch),
   audioFeature: ({ audio, melBins }) => audioFeature(audio, melBins),
 };

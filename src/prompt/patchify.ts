@@ -3,15 +3,18 @@
 import type { Raster } from "../families/family.ts";
 import type { Grid } from "./positions.ts";
 
-export interface PatchOptions {
-  patchSize: number;
-  temporalPatchSize: number;
-  mergeSize: number;
+export interface Normalisation {
   /** By channel, of values in 0 … 1. */
   mean: readonly number[];
   std: readonly number[];
   /** fused (default): (v − 255·mean)/(255·std); rescaled: v·(1/255) in double, then (x − mean)/std in float32. */
   normalise?: "fused" | "rescaled";
+}
+
+export interface PatchOptions extends Normalisation {
+  patchSize: number;
+  temporalPatchSize: number;
+  mergeSize: number;
 }
 
 export interface Patches {
@@ -59,7 +62,7 @@ export function patchify(frames: readonly Raster[], options: PatchOptions): Patc
 }
 
 /** The 256 values that a byte of channel c can become, as the fast ("fused") or the slow official processor makes them. */
-function normalisedLevels({ mean, std, normalise }: PatchOptions, c: number): Float32Array {
+export function normalisedLevels({ mean, std, normalise }: Normalisation, c: number): Float32Array {
   if (normalise === "rescaled") {
     const shift = Math.fround(mean[c]), scale = Math.fround(std[c]);
     return Float32Array.from(

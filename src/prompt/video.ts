@@ -54,7 +54,13 @@ async function readFrames(
   const indices = sampleFrames(total, fps, plan);
   const limits = framePixelLimits(plan, indices.length);
   const frames: Raster[] = [];
+  const distinct = [...new Set(indices)]; // a short video repeats frames
   const stream = new PpmStream(MAX_FRAME_PIXELS, (frame) => {
+    if (plan.raw === true) {
+      if (distinct.length * frame.rgb.length > MAX_RAW_BYTES) throw tooLarge(distinct.length, frame);
+      frames.push(frame);
+      return;
+    }
     const [height, width] = smartResize(frame.height, frame.width, plan.sizeFactor, limits);
     frames.push(resize(frame, width, height));
   });
@@ -63,8 +69,8 @@ async function readFrames(
     [
       ...["-nostdin", "-threads", "2", "-timelimit", String(2 * Math.ceil(deadline.leftMs / 1000))],
       ...inputOptions(path, format),
-      ...["-map", "0:v:0", "-vf", `select='${selectExpression(indices)}'`],
-      ...["-fps_mode", "passthrough", "-frames:v", String(indices.length)],
+      ...["-map", "0:v:0", "-vf", `select='${selectExpression(distinct)}'`],
+      ...["-fps_mode", "passthrough", "-frames:v", String(distinct.length)],
       ...["-pix_fmt", "rgb24", "-c:v", "ppm", "-f", "image2pipe", "pipe:1"],
     ],
     deadline,
@@ -76,7 +82,8 @@ async function readFrames(
       }
     },
   );
-  return frames.length === indices.length ? frames : null;
+  if (frames.length !== distinct.length) return null;
+  return indices.map((index) => frames[distinct.indexOf(index)]);
 }
 
 /**
@@ -89,5 +96,14 @@ export function selectExpression(indices: readonly number[]): string {
   const [low, high] = [indices.slice(0, middle), indices.slice(middle)];
   return `if(lt(n,${high[0]}),${selectExpression(low)},${selectExpression(high)})`;
 }
+
+/** Bytes that the taken frames may have at the file's size. */
+const MAX_RAW_BYTES = 1 << 30;
+
+const tooLarge = (count: number, { width, height }: Raster): PromptError =>
+  new PromptError(
+    `${count} frames of ${width}×${height} pixels are too many bytes: ask for fewer (nframes)`,
+    "video_too_large",
+  );
 
 const corruptVideo = (): PromptError => new PromptError("The video is damaged or truncated", "corrupt_video");

@@ -4,9 +4,9 @@ import { z } from "zod";
 import { MAX_LOGPROBS, type Prompt } from "../families/family.ts";
 import type { AppContext } from "./app_context.ts";
 import { readJson } from "./body.ts";
-import { checkModel } from "./chat_request.ts";
+import { checkModel, refuseLonger } from "./chat_request.ts";
 import { usageOf } from "./chat_response.ts";
-import { nameIgnored } from "./conversation.ts";
+import { compiled, nameIgnored } from "./conversation.ts";
 import { invalid } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import { type Answer, startAnswer } from "./generation.ts";
@@ -14,12 +14,15 @@ import { DEFAULT_LIMITS } from "./limits.ts";
 import { completionScores, NO_SCORES, type ScoreWording } from "./logprobs.ts";
 import { data, DONE } from "./sse.ts";
 import { readWhole, streamAnswer, type Wording } from "./streaming.ts";
+import { askedRule, constraintOf, type ToolChoice } from "./structured.ts";
 import { validated } from "./validation.ts";
 import { ignoredFields, wishesOf, wishFields } from "./wishes.ts";
 
 const MOST_CHARACTERS = 1 << 20;
 const text = z.string().min(1).max(MOST_CHARACTERS);
 const tokens = z.array(z.int().min(0).max(2 ** 31)).min(1).max(1 << 20);
+
+const NO_TOOLS: ToolChoice = { mode: "none", tools: [], named: null, oneCall: false };
 
 export const completionSchema = z.looseObject({
   ...wishFields,
@@ -50,7 +53,11 @@ export async function completions(
   const { id: model, card, vocabulary } = context.served();
   checkModel(wire.model, model);
   const ignored = ignoredFields(wire, completionSchema.shape);
-  const wishes = wishesOf(wire, card, vocabulary);
+  const asked = askedRule(wire);
+  const constraint = asked && constraintOf(asked, NO_TOOLS, null);
+  if (constraint !== null) refuseLonger(wire);
+  const limits = constraint === null ? {} : await compiled(constraint, context);
+  const wishes = { ...wishesOf(wire, card, vocabulary), ...limits };
   if (wire.logprobs != null) wishes.sampling.logprobs = wire.logprobs;
   const prompts = promptsOf(wire.prompt, context);
   if (prompts.length * wishes.choices > context.limits.choices) {
@@ -62,7 +69,7 @@ export async function completions(
       startAnswer(
         prompt,
         wishes,
-        { tools: false, answer: null, oneCall: false },
+        { tools: false, answer: null, edges: null, oneCall: false },
         context,
         exchange,
         signal,

@@ -44,7 +44,7 @@ interface Context {
   prompt: PromptBuilder;
   decoder: MediaDecoder;
   limits: Limits;
-  tags: AnswerTags;
+  tags: AnswerTags | null;
   signal: AbortSignal;
 }
 
@@ -73,10 +73,13 @@ function assistantTurn(
   message: Extract<WireMessage, { role: "assistant" }>,
   content: ChatPart[],
   current: boolean,
-  { thought: [open, close] }: AnswerTags,
+  tags: AnswerTags | null,
 ): ChatMessage {
   const thought = message.reasoning ?? message.reasoning_content;
-  if (current && thought) content.unshift({ type: "text", text: `${open}\n${thought}\n${close}\n\n` });
+  const [open, close] = tags?.thought ?? ["", ""];
+  if (current && thought && tags !== null) {
+    content.unshift({ type: "text", text: `${open}\n${thought}\n${close}\n\n` });
+  }
   const toolCalls = message.tool_calls?.map(({ function: { name, arguments: given } }) => ({
     name,
     arguments: typeof given === "string" && given.trim() !== "" ? given : JSON.stringify(given || {}),

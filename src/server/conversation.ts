@@ -1,11 +1,14 @@
 /** From a chat request to a prompt, and on to an answer: the same for every route that takes messages. */
 
+import { GrammarError } from "../engine/grammar/spec.ts";
 import type { ChatMessage, Prompt } from "../families/family.ts";
 import type { AppContext } from "./app_context.ts";
 import type { ChatRequest } from "./chat_request.ts";
 import { readMessages } from "./content.ts";
 import type { Exchange } from "./exchange.ts";
-import { type Answer, startAnswer } from "./generation.ts";
+import { type Answer, type AnswerLimits, startAnswer } from "./generation.ts";
+import { type Constraint, refusedGrammar } from "./structured.ts";
+import { vocabularyOf } from "./vocabulary.ts";
 
 /** Media fetched and decoded. Throws ApiError or PromptError. */
 export function readConversation(
@@ -40,10 +43,45 @@ export async function answerChat(
   exchange: Exchange,
   signal: AbortSignal,
 ): Promise<Answer> {
+  const limits = await prepareLimits(chat, context);
   const prompt = await buildPrompt(chat, context, signal);
-  const { tags: answer } = context.served().card;
-  const tags = { tools: chat.prompt.tools.length > 0, answer, oneCall: chat.oneCall };
-  return startAnswer(prompt, chat.wishes, tags, context, exchange, signal);
+  const { tags: answer, edges = null } = context.served().card;
+  const tags = { tools: chat.prompt.tools.length > 0, answer, edges, oneCall: chat.oneCall };
+  return startAnswer(prompt, { ...chat.wishes, ...limits }, tags, context, exchange, signal);
+}
+
+/** Grammar and budget as the engine takes them. Throws ApiError where the grammar can't be had, or EngineError. */
+async function prepareLimits(chat: ChatRequest, context: AppContext): Promise<AnswerLimits> {
+  const { constraint, thoughtBudget } = chat;
+  const limits: AnswerLimits = constraint === null ? {} : await compiled(constraint, context);
+  const { prompt } = context, { tags } = context.served().card;
+  if (thoughtBudget === null || tags === null) return limits;
+  const [open, close] = tags.thought;
+  await context.engine.teach(vocabularyFor(context));
+  return {
+    ...limits,
+    thought: {
+      tokens: thoughtBudget + prompt.encode(`${open}\n`).length,
+      open,
+      close,
+      closeIds: Array.from(prompt.encode(`\n${close}\n\n`)),
+    },
+  };
+}
+
+/** Throws ApiError where the grammar can't be had, or EngineError. */
+export async function compiled(constraint: Constraint, context: AppContext): Promise<AnswerLimits> {
+  try {
+    await context.engine.compile(constraint.spec, vocabularyFor(context));
+  } catch (error) {
+    if (!(error instanceof GrammarError)) throw error;
+    throw refusedGrammar(constraint, error.message, error.code);
+  }
+  return { grammar: constraint.spec };
+}
+
+function vocabularyFor({ prompt, engine }: AppContext) {
+  return () => vocabularyOf(prompt, engine.info!);
 }
 
 /** Says in a header which fields nobody here knows: printable, and not without end. */

@@ -1,10 +1,11 @@
 /** From a prompt to an answer: admission to the engine; its events → deltas, stop strings and counts. */
 
 import type { GenerateParams, GenerationEvent, Score } from "../engine/generation.ts";
-import type { AnswerTags, ModelInfo, Prompt, PromptBuilder } from "../families/family.ts";
+import type { AnswerEdges, AnswerTags, ModelInfo, Prompt, PromptBuilder } from "../families/family.ts";
 import type { AppContext } from "./app_context.ts";
 import { unavailable } from "./errors.ts";
 import type { Caller, Exchange } from "./exchange.ts";
+import { EdgedText } from "./edged_text.ts";
 import { type Delta, StreamRouter } from "./stream_router.ts";
 import type { GenerationWishes } from "./wishes.ts";
 
@@ -30,9 +31,13 @@ export interface TokenScore extends Score {
 export interface Tags {
   tools: boolean;
   answer: AnswerTags | null;
+  edges: AnswerEdges | null;
   /** The first tool call ends the answer. */
   oneCall: boolean;
 }
+
+/** What the engine holds the answer to. */
+export type AnswerLimits = Pick<GenerateParams, "grammar" | "thought">;
 
 /** An answer under way. */
 export interface Answer {
@@ -49,7 +54,7 @@ export interface Answer {
  */
 export function startAnswer(
   prompt: Prompt,
-  wishes: GenerationWishes,
+  wishes: GenerationWishes & AnswerLimits,
   tags: Tags,
   { engine, prompt: builder }: AppContext,
   exchange: Exchange,
@@ -77,12 +82,14 @@ export function startAnswer(
   return { choices, promptTokens, mediaTokens, stop: () => left.abort() };
 }
 
-function paramsOf(wishes: GenerationWishes, choice: number, info: ModelInfo, caller: Caller): GenerateParams {
+function paramsOf(wishes: GenerationWishes & AnswerLimits, choice: number, info: ModelInfo, caller: Caller): GenerateParams {
   return {
     sampling: { ...wishes.sampling, seed: (wishes.sampling.seed + choice) >>> 0 },
     maxTokens: wishes.maxTokens,
     minTokens: wishes.minTokens,
     stopIds: [...wishes.ignoreEos ? [] : info.eosIds, ...wishes.stopIds],
+    ...(wishes.grammar === undefined ? {} : { grammar: wishes.grammar }),
+    ...(wishes.thought === undefined ? {} : { thought: wishes.thought }),
     key: caller.key,
     salt: wishes.cacheSalt === "" ? caller.salt : `${caller.salt}/${wishes.cacheSalt}`,
   };
@@ -99,7 +106,11 @@ async function* readChoice(
   exchange: Exchange | null,
 ): AsyncGenerator<ChoiceNews> {
   const router = new StreamRouter({ tools: options.tools, tags: options.answer, stop: options.stop });
-  const detokenizer = prompt.detokenizer();
+  const words = prompt.detokenizer();
+  const detokenizer = options.edges === null ? words : new EdgedText(words, options.edges);
+  const ended = (): boolean =>
+    router.stopped !== null || (options.oneCall && router.calls > 0) ||
+    (detokenizer instanceof EdgedText && detokenizer.ended);
   const counts: ChoiceCounts = { completionTokens: 0, reasoningTokens: 0, cachedTokens: 0 };
   /** Of tokens whose text has not gone out. */
   const scores: TokenScore[] = [];
@@ -114,10 +125,10 @@ async function* readChoice(
       counts.completionTokens++;
       deltas.push(...router.push(detokenizer.push(id)));
       if (router.reasoning) counts.reasoningTokens++;
-      if (router.stopped !== null || (options.oneCall && router.calls > 0)) break;
+      if (ended()) break;
     }
     for (const delta of joined(deltas)) yield { delta, scores: scores.splice(0) };
-    if (router.stopped !== null || (options.oneCall && router.calls > 0)) finish = "stop";
+    if (ended()) finish = "stop";
     else if (event.finish !== null) {
       if (event.stopId !== null) counts.completionTokens++;
       finish = event.finish;

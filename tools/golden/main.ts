@@ -15,10 +15,11 @@ import { valley2_5 } from "./model_valley2_5.ts";
 import { valley3 } from "./model_valley3.ts";
 import { runPreprocessAudio } from "./preprocess_audio.ts";
 import { runPreprocessImage } from "./preprocess_image.ts";
+import { runPreprocessImage2 } from "./preprocess_image_valley2.ts";
 import { runPreprocessImage25 } from "./preprocess_image_valley2_5.ts";
 import { runSpreadFrames } from "./preprocess_video_valley.ts";
 import { runPreprocessVideo } from "./preprocess_video.ts";
-import { runPrompts25 } from "./prompts_valley2_5.ts";
+import { runPrompts2, runPrompts25 } from "./prompts_pictures.ts";
 import { runPrompts } from "./prompts.ts";
 import type { CaseResult, GoldenOptions } from "./report.ts";
 
@@ -35,6 +36,8 @@ const RUNNERS: Record<string, Record<string, Run>> = {
   },
   valley2: {
     "model": (dir, options) => runModelCase(valley2, dir, options),
+    "preprocess-image": runPreprocessImage2,
+    "prompts": runPrompts2,
     "preprocess-video": (dir) => runSpreadFrames(dir, "valley2"),
   },
   valley2_5: {

@@ -43,6 +43,7 @@ export function videoPlan(limits: MediaLimits = {}): VideoPlan {
     maxFrames: MAX_FRAMES,
     frameFactor: 1,
     spread: true,
+    raw: true,
     sizeFactor: NAVIT_FACTOR,
     ...pixelLimits(MANY_PICTURES, limits),
     totalPixels: null,

@@ -1,209 +1,34 @@
-/** Valley2.5's prompt side: conversation → ids with every picture's tokens in place (VALLEY2_5.md). */
-import {
-  type ChatMessage,
-  type MediaFeature,
-  type MediaLimits,
-  type MediaSpan,
-  type Prompt,
-  type PromptBuilder,
-  PromptError,
-  type PromptOptions,
-  type Raster,
-  type VideoPlan,
-} from "../family.ts";
+/** Valley2.5's prompt side (VALLEY2_5.md): pictures through the Qwen2-VL tower alone, thinking by effort. */
+import type { Raster } from "../family.ts";
 import type { CheckpointFiles } from "../../prompt/checkpoint_files.ts";
-import { ControlText, type Rendered } from "../../prompt/control_text.ts";
 import type { Media } from "../../prompt/media.ts";
-import { PLAIN_IMAGE } from "../../prompt/pixels.ts";
 import { navitSizes } from "../../prompt/navit_resize.ts";
 import type { PixelLimits } from "../../prompt/smart_resize.ts";
-import { type ChatTemplate, render, stringsOf } from "../../prompt/template.ts";
-import { Tokenizer } from "../../prompt/tokenizer.ts";
+import { PicturePrompt } from "../picture_prompt.ts";
 import type { Valley25Config } from "./config.ts";
-import { expandStandIn, IMAGE, placeOfficial, placeParts, renderQwen3, withSystem } from "./conversation.ts";
 import { MANY_PICTURES, ONE_PICTURE, pixelLimits, VALLEY25_PATCH, videoPlan } from "./preprocessor.ts";
+import { renderQwen3 } from "./template.ts";
 import { withGThinker } from "./thinking.ts";
 
-/** −200 as an unsigned word: what `<image>` becomes before pictures are put in. */
-export const IMAGE_ID = -200 >>> 0;
-const MAX_TURN = 50_000;
-/** What the official processor shows the model where a conversation has no picture. */
-const BLACK: Raster = { width: 3, height: 3, rgb: new Uint8Array(27) };
+/** @throws Error where the tokenizer lacks the picture markers. */
+export const valley25Prompt = (
+  files: CheckpointFiles,
+  { maxContext }: Pick<Valley25Config, "maxContext">,
+  media: Media,
+): PicturePrompt =>
+  new PicturePrompt(files, {
+    name: "Valley2.5",
+    maxContext,
+    placing: { join: " ", black: true, deleteSurplus: false },
+    template: renderQwen3,
+    steer: (messages, effort) => effort !== null && effort !== "minimal" ? withGThinker(messages) : messages,
+    limits: (pictures, asked) => pixelLimits(pictures > 1 ? MANY_PICTURES : ONE_PICTURE, asked),
+    tokensOf: (picture, _, limits) => navitTokens(picture, limits),
+    featureOf: (media, picture, _, limits) => media.navitFeature(picture, limits, VALLEY25_PATCH),
+    videoPlan,
+  }, media);
 
-interface Picture {
-  raster: Raster;
-  kind: "image" | "video";
-}
-
-export class Valley25Prompt implements PromptBuilder {
-  readonly imageOptions = PLAIN_IMAGE;
-  readonly tokenizer: Tokenizer;
-  readonly #maxContext: number;
-  readonly #media: Media;
-  readonly #template: ChatTemplate;
-  readonly #control: ControlText;
-  /** The id that stands at a picture's tokens; their embeddings are replaced. */
-  readonly #filler: number;
-
-  /** @throws Error where the tokenizer lacks the picture markers. */
-  constructor(files: CheckpointFiles, config: Pick<Valley25Config, "maxContext">, media: Media) {
-    this.tokenizer = new Tokenizer(files.tokenizer, [{ id: IMAGE_ID, content: IMAGE }]);
-    for (const marker of ["<im_start>", "<im_end>"]) {
-      if (!this.tokenizer.added.has(marker)) {
-        throw new Error(`Cannot use tokenizer.json: it has no added token ${marker}`);
-      }
-    }
-    this.#filler = this.tokenizer.tokenId("<|image_pad|>") ?? this.tokenizer.tokenId("<im_start>")!;
-    this.#maxContext = config.maxContext;
-    this.#media = media;
-    this.#template = files.template ?? renderQwen3;
-    this.#control = new ControlText(this.tokenizer.specialContents);
-  }
-
-  render(messages: ChatMessage[], options: PromptOptions): string {
-    return this.#render(messages, options).text;
-  }
-
-  async build(messages: ChatMessage[], options: PromptOptions): Promise<Prompt> {
-    const { text, blocked } = this.#render(messages, options);
-    const given = picturesIn(messages);
-    const pictures: Picture[] = given.length > 0 ? given : [{ raster: BLACK, kind: "image" }];
-    const limits = pixelLimits(pictures.length > 1 ? MANY_PICTURES : ONE_PICTURE, options.limits);
-    const ids = await this.tokenizer.encodeLong(text, blocked, this.#maxContext);
-    const tokens = pictures.reduce((sum, { raster }) => sum + tokensOf(raster, limits), ids?.length ?? 0);
-    if (ids === null || tokens > this.#maxContext) throw tooLong(this.#maxContext);
-    const features = await Promise.all(
-      pictures.map(({ raster }) => this.#media.navitFeature(raster, limits, VALLEY25_PATCH)),
-    );
-    const count = (kind: Picture["kind"]) =>
-      features.reduce((sum, feature, i) => sum + (pictures[i].kind === kind ? feature.tokens : 0), 0);
-    return {
-      ...splice(ids, features, this.#filler),
-      positions: null,
-      ropeDelta: 0,
-      media: features,
-      mediaTokens: { image: count("image"), video: count("video"), audio: 0 },
-    };
-  }
-
-  encode(text: string): Uint32Array {
-    const blocked = new Set<number>();
-    for (let at = text.indexOf(IMAGE); at >= 0; at = text.indexOf(IMAGE, at + 1)) blocked.add(at);
-    return this.tokenizer.encode(text, blocked);
-  }
-
-  decode(ids: ArrayLike<number>, keepSpecial = false): string {
-    return this.tokenizer.decode(ids, keepSpecial);
-  }
-
-  detokenizer(keepSpecial = false): { push(id: number): string; end(): string } {
-    return this.tokenizer.detokenizer(keepSpecial);
-  }
-
-  tokenBytes(id: number): Uint8Array {
-    return this.tokenizer.tokenBytes(id);
-  }
-
-  videoPlan(limits?: MediaLimits): VideoPlan {
-    return videoPlan(limits);
-  }
-
-  #render(
-    messages: ChatMessage[],
-    { tools, effort, tokenization, enableThinking }: PromptOptions,
-  ): Rendered {
-    refuseUnknown(messages);
-    const thinks = effort === null ? enableThinking : enableThinking ?? effort !== "minimal";
-    const steered = withSystem(effort !== null && effort !== "minimal" ? withGThinker(messages) : messages);
-    const rest = { tools: tools.map(({ raw }) => raw), enableThinking: thinks };
-    if (tokenization === "official") {
-      return render(this.#template, this.#control, { messages: placeOfficial(steered), ...rest }, "official");
-    }
-    const standIn = ControlText.freeMark(stringsOf([messages.map(texts), tools.map(({ raw }) => raw)]));
-    if (standIn === null) {
-      throw new PromptError(
-        "Messages use every private-use character from U+E000 to U+F8FF",
-        "invalid_messages",
-      );
-    }
-    const input = { messages: placeParts(steered, standIn), ...rest };
-    return expandStandIn(render(this.#template, this.#control, input, "safe"), standIn);
-  }
-}
-
-/** What of a message is text: the raster data needs no search. */
-const texts = ({ content, toolCalls }: ChatMessage): unknown => [
-  content.map((part) => part.type === "text" ? part.text : ""),
-  toolCalls ?? [],
-];
-
-function picturesIn(messages: ChatMessage[]): Picture[] {
-  return messages.flatMap(({ content }) =>
-    content.flatMap((part): Picture[] => {
-      if (part.type === "image") return [{ raster: part.image, kind: "image" }];
-      if (part.type !== "video") return [];
-      return part.video.frames.map((raster) => ({ raster, kind: "video" }));
-    })
-  );
-}
-
-/** Sound in any form, pictures outside user turns, and turns over the official length. */
-function refuseUnknown(messages: ChatMessage[]): void {
-  for (const { role, content } of messages) {
-    let length = 0;
-    for (const part of content) {
-      if (part.type === "text") length += part.text.length;
-      else if (part.type === "audio" || (part.type === "video" && part.video.audio !== null)) {
-        throw new PromptError(
-          "Valley2.5 has no ears: it takes text, pictures and videos without sound",
-          "unsupported_content",
-        );
-      } else if (role !== "user") {
-        throw new PromptError(`A ${role} message takes text only, not ${part.type}`, "unsupported_content");
-      } else if (part.type === "video" && part.video.frames.length === 0) {
-        throw new PromptError("The video has no frames", "too_few_frames");
-      }
-    }
-    if (length > MAX_TURN) {
-      throw new PromptError(`A message is longer than ${MAX_TURN} characters`, "message_too_long");
-    }
-  }
-}
-
-function tokensOf({ width, height }: Raster, limits: PixelLimits): number {
+function navitTokens({ width, height }: Raster, limits: PixelLimits): number {
   const [h, w] = navitSizes(height, width, limits).last;
   return h * w / 784;
 }
-
-/** Puts each picture's tokens in the place of its −200. Throws PromptError where their numbers differ. */
-function splice(
-  ids: Uint32Array,
-  features: MediaFeature[],
-  filler: number,
-): { ids: Uint32Array; spans: MediaSpan[] } {
-  const out: number[] = [], spans: MediaSpan[] = [];
-  for (const id of ids) {
-    if (id !== IMAGE_ID) {
-      out.push(id);
-      continue;
-    }
-    const media = spans.length;
-    if (media === features.length) break;
-    spans.push({ media, start: out.length, length: features[media].tokens, offset: 0 });
-    for (let i = 0; i < features[media].tokens; i++) out.push(filler);
-  }
-  const places = ids.reduce((sum, id) => sum + (id === IMAGE_ID ? 1 : 0), 0);
-  if (places !== features.length) {
-    throw new PromptError(
-      `The text has ${places} ${IMAGE} for ${features.length} pictures`,
-      "placeholder_in_text",
-    );
-  }
-  return { ids: Uint32Array.from(out), spans };
-}
-
-const tooLong = (limit: number): PromptError =>
-  new PromptError(
-    `The prompt is longer than this model's context of ${limit} tokens`,
-    "context_length_exceeded",
-  );

@@ -1,10 +1,10 @@
 /**
- * Valley2.5's conversation as prompt text with `<image>` for each picture (VALLEY2_5.md "From conversation to ids").
+ * A conversation as prompt text with `<image>` for each picture, for the families whose processor is `ValleyProcessor`:
+ * Valley2.5 and Valley2 (VALLEY2_5.md, VALLEY2.md "From conversation to ids").
  */
-import type { ChatMessage } from "../family.ts";
-import { renderChatml } from "../../prompt/chatml.ts";
-import type { Rendered } from "../../prompt/control_text.ts";
-import type { TemplateInput, TemplateMessage } from "../../prompt/template.ts";
+import type { ChatMessage } from "./family.ts";
+import type { Rendered } from "../prompt/control_text.ts";
+import type { TemplateMessage } from "../prompt/template.ts";
 
 /** Stands for one picture in the text; never a vocabulary entry. */
 export const IMAGE = "<image>";
@@ -28,32 +28,52 @@ export const picturesOf = ({ content }: ChatMessage): number =>
     0,
   );
 
+/** How an official wrapper puts pictures into the text. */
+export interface Placing {
+  /** Between placeholders that stand before the first user message: one space, or nothing. */
+  join: " " | "";
+  /** Whether a conversation without pictures gets a black one. */
+  black: boolean;
+  /** In each turn placeholders past the number of pictures are deleted. */
+  deleteSurplus: boolean;
+}
+
 /**
  * Official: pictures are a list beside the text. Where the first user message has no `<image>`, all go before it, joined
- * by one space and followed by a line feed; else the caller's own places in user and assistant turns count.
+ * and followed by a line feed; else the caller's own places in user and assistant turns count.
  * CRITICAL: no picture at all still makes one placeholder, for a black picture.
  */
-export function placeOfficial(messages: ChatMessage[]): PlacedMessage[] {
+export function placeOfficial(
+  messages: ChatMessage[],
+  { join, black, deleteSurplus }: Placing,
+): PlacedMessage[] {
   const texts = messages.map(({ content }) => content.map((p) => p.type === "text" ? p.text : "").join(""));
   const first = messages.findIndex(({ role }) => role === "user");
-  const pictures = Math.max(1, messages.reduce((sum, message) => sum + picturesOf(message), 0));
-  if (first >= 0 && !texts[first].includes(IMAGE)) {
-    texts[first] = `${Array(pictures).fill(IMAGE).join(" ")}\n${texts[first]}`;
+  const given = messages.reduce((sum, message) => sum + picturesOf(message), 0);
+  const pictures = Math.max(black ? 1 : 0, given);
+  if (first >= 0 && pictures > 0 && !texts[first].includes(IMAGE)) {
+    texts[first] = `${Array(pictures).fill(IMAGE).join(join)}\n${texts[first]}`;
   }
   return messages.map(({ role, toolCalls }, i) => {
     const turn = role === "user" || role === "assistant";
-    const text = turn ? texts[i].replaceAll(IMAGE, WRAPPED) : texts[i];
+    let seen = 0;
+    const wrapped = () => deleteSurplus && ++seen > pictures ? "" : WRAPPED;
+    const text = turn ? texts[i].replaceAll(IMAGE, wrapped) : texts[i];
     return { role, toolCalls, content: [{ type: "text", text }] };
   });
 }
 
 /**
- * Safe: text is text, and pictures stand where their parts stand. Pictures side by side are joined by one space; those
+ * Safe: text is text, and pictures stand where their parts stand. Pictures side by side are joined; those
  * that begin a message end with a line feed, so that pictures first make the official form. `standIn` (one character
  * that no text has) is written for each picture: `expandStandIn` puts the markers in after control text is guarded.
  */
-export function placeParts(messages: ChatMessage[], standIn: string): PlacedMessage[] {
-  const none = messages.every((message) => picturesOf(message) === 0);
+export function placeParts(
+  messages: ChatMessage[],
+  standIn: string,
+  { join, black }: Placing,
+): PlacedMessage[] {
+  const none = black && messages.every((message) => picturesOf(message) === 0);
   const first = messages.findIndex(({ role }) => role === "user");
   return messages.map(({ role, content, toolCalls }, index) => {
     const placed: string[] = [];
@@ -68,7 +88,9 @@ export function placeParts(messages: ChatMessage[], standIn: string): PlacedMess
       }
       const before = content[i - 1];
       const count = picturesOf({ role, content: [part] });
-      own((before !== undefined && before.type !== "text" ? " " : "") + Array(count).fill(standIn).join(" "));
+      own(
+        (before !== undefined && before.type !== "text" ? join : "") + Array(count).fill(standIn).join(join),
+      );
       const next = content[i + 1];
       if (leading && (next === undefined || next.type === "text")) own("\n");
     });
@@ -90,30 +112,4 @@ export function expandStandIn({ text, blocked }: Rendered, standIn: string): Ren
     out += part + WRAPPED;
   }
   return { text: out.slice(0, -(grown + 1)), blocked: moved };
-}
-
-/**
- * Qwen3's chat template, for checkpoints that bring none: ChatML; past assistant turns lose everything up to
- * `</think>`; `enable_thinking` false answers with an empty thought.
- */
-export function renderQwen3({ messages, tools, enableThinking }: TemplateInput): string {
-  const query = messages.findLastIndex(({ role }) => role === "user");
-  const steered = messages.map((message, i): TemplateMessage => {
-    if (message.role !== "assistant") return message;
-    const text = message.content.map((p) => p.type === "text" ? p.text : "").join("");
-    const at = text.lastIndexOf("</think>");
-    const answer = at < 0 ? text : text.slice(at + "</think>".length).replace(/^\n+/, "");
-    const thought = at < 0 ? "" : text.slice(0, text.indexOf("</think>")).split("<think>").at(-1)!
-      .replace(/^\n+|\n+$/g, "");
-    const kept = i > query && (thought !== "" || i === messages.length - 1);
-    return {
-      ...message,
-      content: [{
-        type: "text",
-        text: kept ? `<think>\n${thought}\n</think>\n\n${answer.replace(/^\n+/, "")}` : answer,
-      }],
-    };
-  });
-  const text = renderChatml({ messages: steered, tools });
-  return enableThinking === false ? `${text}<think>\n\n</think>\n\n` : text;
 }
