@@ -8,11 +8,12 @@ import type { Model } from "./family.ts";
 import type { FamilyLoader, LoadOptions } from "./loader.ts";
 import { readModelFolder } from "./model_folder.ts";
 import { text } from "./text/load.ts";
+import { valley1 } from "./valley1/load.ts";
 import { valley2 } from "./valley2/load.ts";
 import { valley2_5 } from "./valley2_5/load.ts";
 import { valley3 } from "./valley3/load.ts";
 
-const FAMILIES: FamilyLoader[] = [valley3, valley2_5, valley2, text];
+const FAMILIES: FamilyLoader[] = [valley3, valley2_5, valley2, valley1, text];
 
 export const LOAD_DEFAULTS: LoadOptions = {
   precision: "f32",

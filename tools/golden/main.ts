@@ -10,6 +10,7 @@ import { Media } from "../../src/prompt/media.ts";
 import { runtimeDir, setUp } from "../setup/setup.ts";
 import { runAnswers } from "./answers.ts";
 import { runModelCase } from "./model.ts";
+import { valley1 } from "./model_valley1.ts";
 import { valley2 } from "./model_valley2.ts";
 import { valley2_5 } from "./model_valley2_5.ts";
 import { valley3 } from "./model_valley3.ts";
@@ -33,6 +34,9 @@ const RUNNERS: Record<string, Record<string, Run>> = {
     "preprocess-audio": runPreprocessAudio,
     "preprocess-video": runPreprocessVideo,
     "prompts": runPrompts,
+  },
+  valley1: {
+    "model": (dir, options) => runModelCase(valley1, dir, options),
   },
   valley2: {
     "model": (dir, options) => runModelCase(valley2, dir, options),
