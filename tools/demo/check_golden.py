@@ -60,31 +60,42 @@ def fixture(folder: pathlib.Path) -> float:
     return nmse(model.lm_head(h[0, -64:]), y["logits_last64"])
 
 
-@torch.no_grad()
-def greedy(model: Valley, config: dict, ids: list[int], media: Media, rows: np.ndarray | None, grid: tuple[int, int],
-           mel: np.ndarray | None, stop: int, limit: int = 160) -> list[int]:
-    """Greedy decoding of one prompt with at most one picture or video, and at most one sound."""
-    prompt = build(ids, special_ids(config), media)
-    visual = audio = seen = heard = None
-    taps: list[torch.Tensor] = []
-    if rows is not None:
-        merged, deep = model.see(torch.from_numpy(rows)[None], *grid)
-        seen, taps = merged[0], [d[0] for d in deep]
-        visual = (torch.zeros(len(prompt.visual), dtype=torch.long), torch.tensor(prompt.visual))
-    if mel is not None:
-        heard = model.hear(torch.from_numpy(mel)[None])[0]
-        audio = (torch.zeros(len(prompt.audio), dtype=torch.long), torch.tensor(prompt.audio))
-    shift = 1 + max(max(p) for p in prompt.positions) - len(prompt.ids)
-    out: list[int] = []
-    while len(out) < limit:
-        tokens = torch.tensor([prompt.ids + out])
-        late = [(len(prompt.ids) + i + shift,) * 3 for i in range(len(out))]
-        positions = torch.tensor(prompt.positions + late).T[:, None]
-        h = model.hidden(tokens, positions, causal(tokens.shape[1]), visual, seen, taps, audio, heard)
-        out.append(int(model.lm_head(h[0, -1]).argmax()))
-        if out[-1] == stop:
-            break
-    return out
+class Prompted:
+    """A prompt with at most one picture or video and at most one sound, its media seen and heard."""
+
+    @torch.no_grad()
+    def __init__(self, model: Valley, config: dict, ids: list[int], media: Media, rows: np.ndarray | None,
+                 grid: tuple[int, int], mel: np.ndarray | None):
+        self.model, self.prompt = model, build(ids, special_ids(config), media)
+        self.visual = self.audio = self.seen = self.heard = None
+        self.taps: list[torch.Tensor] = []
+        if rows is not None:
+            merged, deep = model.see(torch.from_numpy(rows)[None], *grid)
+            self.seen, self.taps = merged[0], [d[0] for d in deep]
+            self.visual = (torch.zeros(len(self.prompt.visual), dtype=torch.long), torch.tensor(self.prompt.visual))
+        if mel is not None:
+            self.heard = model.hear(torch.from_numpy(mel)[None])[0]
+            self.audio = (torch.zeros(len(self.prompt.audio), dtype=torch.long), torch.tensor(self.prompt.audio))
+
+    @torch.no_grad()
+    def next_ids(self, answer: list[int], count: int) -> list[int]:
+        """The likeliest tokens after each of the last `count` tokens of prompt and answer."""
+        tokens = self.prompt.ids + answer
+        late = [(self.prompt.next + i,) * 3 for i in range(len(answer))]
+        positions = torch.tensor(self.prompt.positions + late).T[:, None]
+        h = self.model.hidden(torch.tensor([tokens]), positions, causal(len(tokens)), self.visual, self.seen, self.taps,
+                              self.audio, self.heard)
+        return self.model.lm_head(h[0, -count:]).argmax(-1).tolist()
+
+    def meets(self, answer: list[int]) -> bool:
+        """Whether greedy decoding gives exactly this answer: by teacher forcing, in one forward."""
+        return self.next_ids(answer[:-1], len(answer)) == answer
+
+    def greedy(self, stop: int, limit: int = 160) -> list[int]:
+        out: list[int] = []
+        while len(out) < limit and out[-1:] != [stop]:
+            out += self.next_ids(out, 1)
+        return out
 
 
 def sample(model: Valley, config: dict, folder: pathlib.Path, row: dict, stop: int) -> bool:
@@ -103,7 +114,7 @@ def sample(model: Valley, config: dict, folder: pathlib.Path, row: dict, stop: i
         with wave.open(str(folder / name)) as f:
             mel = log_mel(np.frombuffer(f.readframes(f.getnframes()), np.int16).astype(np.float32) / 32768)
         media.sounds.append(token_count(mel.shape[1]))
-    return greedy(model, config, ids, media, rows, grid, mel, stop) == row["answer_ids"]
+    return Prompted(model, config, ids, media, rows, grid, mel).greedy(stop) == row["answer_ids"]
 
 
 def main() -> None:

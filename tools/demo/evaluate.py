@@ -1,4 +1,8 @@
-"""Exact match by teacher forcing on held-out combinations, one figure a task; float32, or rounded to int4."""
+"""Exact match on held-out combinations, one figure a task; float32, or rounded to int4.
+
+By teacher forcing (all argmax right is greedy exact match): on generated batches, while training goes on, or on the
+questions and media files that make_eval.py wrote, one by one.
+"""
 import argparse
 import json
 import pathlib
@@ -7,14 +11,15 @@ import random
 import torch
 from tokenizers import Tokenizer
 
-from check_golden import load
+from check_golden import Prompted, load
 from data import geometry, packs
 from model.packing import Packer, forward
 from model.valley import Valley
+from rows import media_of, render
 
 # (kind, style): share of the questions asked
-PLAN = {("shapes", "plain"): 5, ("product", "plain"): 5, ("speech", "plain"): 3, ("sequence", "plain"): 3, ("moving", "plain"): 3,
-        ("voice_over", "plain"): 5, ("tagged_speech", "plain"): 2, ("text", "plain"): 2, ("text", "tools"): 2,
+PLAN = {("shapes", "plain"): 4, ("product", "plain"): 4, ("speech", "plain"): 3, ("sequence", "plain"): 5, ("moving", "plain"): 5,
+        ("voice_over", "plain"): 6, ("tagged_speech", "plain"): 2, ("text", "plain"): 2, ("text", "tools"): 2,
         ("product", "tools"): 1, ("product", "think"): 1, ("shapes", "think"): 1, ("speech", "think"): 1,
         ("voice_over", "think"): 1, ("product", "follow_up"): 1, ("shapes", "follow_up"): 1, ("product", "text_first"): 1,
         ("speech", "text_first"): 1}
@@ -67,17 +72,56 @@ def report(model: Valley, packer: Packer, rounds: int, seed: int = 0) -> dict[st
     return figures
 
 
+def is_right(model: Valley, config: dict, tokenizer: Tokenizer, row: dict, folder: pathlib.Path) -> bool:
+    """Whether greedy decoding answers a row of questions.json rightly; of thoughts only the form counts."""
+    media, arrays = media_of(row, folder)
+    prompted = Prompted(model, config, tokenizer.encode(render(row)).ids, media, *arrays)
+    if prompted.meets(tokenizer.encode(row.get("taught", row["expected"]) + "<|im_end|>").ids):
+        return True
+    if "reasoning_effort" not in row:
+        return False
+    text = tokenizer.decode(prompted.greedy(tokenizer.token_to_id("<|im_end|>"))[:-1], skip_special_tokens=False)
+    thought, _, answer = text.partition("\n</thinking>\n\n")
+    return answer == row["expected"] and (thought == "<thinking>") == (row["reasoning_effort"] == "minimal")
+
+
+def on_questions(model: Valley, config: dict, tokenizer: Tokenizer, folder: pathlib.Path) -> dict[str, bool]:
+    """{id: right} of the questions in a folder, with a table of the tasks."""
+    rows = json.loads((folder / "questions.json").read_text())
+    right = {row["id"]: is_right(model, config, tokenizer, row, folder) for row in rows}
+    for task in dict.fromkeys(row["task"] for row in rows):
+        some = [right[row["id"]] for row in rows if row["task"] == task]
+        print(f"{task:26} {sum(some):4} of {len(some)}  {100 * sum(some) / len(some):5.1f} %")
+    print(f"all tasks: {100 * sum(right.values()) / len(right):.2f} %")
+    return right
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--checkpoint", type=pathlib.Path, required=True)
+    parser.add_argument("--checkpoint", type=pathlib.Path, required=True, help="or what a state of stage 3 started from")
+    parser.add_argument("--state", type=pathlib.Path, help="a state of stage 3 in training")
+    parser.add_argument("--tokenizer", type=pathlib.Path, help="the state's, where it is not the checkpoint's")
+    parser.add_argument("--questions", type=pathlib.Path, help="a folder of make_eval.py")
+    parser.add_argument("--json", type=pathlib.Path, help="where to write which questions were right")
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--int4", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    model, _ = load(args.checkpoint)
+    tokenizer = Tokenizer.from_file(str(args.tokenizer or args.checkpoint / "tokenizer.json"))
+    model, config = load(args.checkpoint)
+    if args.state:
+        state = torch.load(args.state, weights_only=True)["modules"]["model"]
+        config["text_config"]["vocab_size"] = state["lm_head.weight"].shape[0]
+        model = Valley(config)
+        model.load_state_dict(state)
     if args.int4:
         round_int4(model)
-    report(model, Packer(Tokenizer.from_file(str(args.checkpoint / "tokenizer.json"))), args.rounds, args.seed)
+    if not args.questions:
+        report(model, Packer(tokenizer), args.rounds, args.seed)
+        return
+    right = on_questions(model.eval(), config, tokenizer, args.questions)
+    if args.json:
+        args.json.write_text(json.dumps(right))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--state", type=pathlib.Path, required=True)
     parser.add_argument("--tokenizer", type=pathlib.Path, required=True)
-    parser.add_argument("--start", type=pathlib.Path, help="the checkpoint that stage 3 went on from")
+    parser.add_argument("--start", type=pathlib.Path, help="the checkpoint that stage 3 went on from, if it did")
     parser.add_argument("--out", type=pathlib.Path, required=True)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,7 @@ def main() -> None:
     save_file(tensors, str(args.out / "model.safetensors"), {"format": "pt"})
     (args.out / "model.safetensors").chmod(0o644)
     stop, pad = tokenizer.token_to_id("<|im_end|>"), tokenizer.token_to_id("<|endoftext|>")
-    write_json(args.out / "config.json", config | {"reasoning": "prompted"})
+    write_json(args.out / "config.json", config | {"reasoning": "optional"})
     write_json(args.out / "generation_config.json",
                {"eos_token_id": stop, "pad_token_id": pad, "do_sample": False, "max_new_tokens": 256})
     write_json(args.out / "preprocessor_config.json", PREPROCESSOR | {"image_processor_type": "Qwen2VLImageProcessorFast"})

@@ -1,5 +1,7 @@
 """Writes an evaluation: media files and questions.json with OpenAI-style messages and the answers that are right.
 
+Tasks of one kind share their scenes (an example of each about one picture), so that making them is quick.
+
 python3 make_eval.py --out DIR --n 20 --seed 1 [--tasks shapes_colour,vv_tag]
 Needs numpy, Pillow, libespeak-ng1 and ffmpeg. The same seed makes the same questions.
 """
@@ -11,6 +13,8 @@ from concurrent.futures import ProcessPoolExecutor
 
 from data import ask_text, ask_tools, geometry, scenes
 from data.files import write_sound, write_video
+from data.items import think
+from data.template import call_text
 from tasks import TASKS, Task
 
 
@@ -42,15 +46,12 @@ def media_parts(rng: random.Random, scene: scenes.Scene, folder: pathlib.Path, n
     return sorted(parts.values(), key=lambda p: scene.pads.index(p["type"][:5]))
 
 
-def scene_question(rng: random.Random, task: Task, folder: pathlib.Path, name: str) -> dict:
-    """A question (or two turns) about a scene."""
-    while True:
-        scene = draw_scene(rng, task)
-        items = [i for i in scene.items if not task.items or i.task in task.items]
-        if items:
-            break
+def ask(rng: random.Random, task: Task, scene: scenes.Scene, parts: list[dict]) -> dict | None:
+    """A question (or two turns) about a scene; None where the scene has nothing for the task."""
+    items = [i for i in scene.items if not task.items or i.task in task.items]
+    if not items:
+        return None
     item = rng.choice(items)
-    parts = media_parts(rng, scene, folder, name)
     text_first = task.style == "plain" and rng.random() < 0.1
     turns = [(item.question, item.answer)]
     if task.style == "follow_up":
@@ -60,9 +61,22 @@ def scene_question(rng: random.Random, task: Task, folder: pathlib.Path, name: s
     for (_, answer), (question, _) in zip(turns, turns[1:]):
         messages += [{"role": "assistant", "content": answer}, {"role": "user", "content": question}]
     row = {"messages": messages, "expected": turns[-1][1]}
+    if task.effort:
+        row["taught"] = think(item, task.effort)
     if scene.kind == "voice_over":
         row["mm_processor_kwargs"] = {"use_audio_in_video": True}
     return row
+
+
+def scene_rows(names: list[str], seed: int, number: int, folder: pathlib.Path) -> dict[str, dict]:
+    """One scene with its media files, and a question about it for each task that it serves (all of one kind of scene)."""
+    task = TASKS[names[0]]
+    identity = f"{task.kind}{'-unseen' if task.unseen else ''}-{number:04d}"
+    rng = random.Random(f"{seed}-{identity}")
+    scene = draw_scene(rng, task)
+    parts = media_parts(rng, scene, folder, identity)
+    rows = {name: ask(rng, TASKS[name], scene, parts) for name in names}
+    return {name: row for name, row in rows.items() if row}
 
 
 def text_question(rng: random.Random, task: Task) -> dict:
@@ -76,7 +90,8 @@ def tool_question(rng: random.Random, task: Task) -> dict:
     request = rng.choice(tools).ask(rng)
     row = {"messages": [{"role": "user", "content": request.question}], "tools": [t.schema for t in tools]}
     if task.style == "tool_call":
-        return row | {"expected": "", "expected_tool_calls": [{"name": request.name, "arguments": request.arguments}]}
+        return row | {"expected": "", "expected_tool_calls": [{"name": request.name, "arguments": request.arguments}],
+                      "taught": call_text(request.name, request.arguments)}
     arguments = json.dumps(request.arguments, ensure_ascii=False)
     row["messages"] += [
         {"role": "assistant", "content": "", "tool_calls": [
@@ -85,19 +100,39 @@ def tool_question(rng: random.Random, task: Task) -> dict:
     return row | {"expected": request.answer}
 
 
-def make_row(name: str, seed: int, number: int, folder: pathlib.Path) -> dict:
-    """One example of a task, the same for the same seed and number."""
-    task, rng = TASKS[name], random.Random(f"{seed}-{name}-{number}")
-    identity = f"{name}-{number:04d}"
-    if task.kind == "tools":
-        row = tool_question(rng, task)
-    elif task.kind == "text":
-        row = text_question(rng, task)
-    else:
-        row = scene_question(rng, task, folder, identity)
-    if task.effort:
-        row["reasoning_effort"] = task.effort
-    return {"id": identity, "task": name, **row}
+def text_rows(names: list[str], seed: int, number: int, folder: pathlib.Path) -> dict[str, dict]:
+    """The example of this number for each task without media."""
+    make = {"tools": tool_question, "text": text_question}
+    return {name: make[TASKS[name].kind](random.Random(f"{seed}-{name}-{number}"), TASKS[name]) for name in names}
+
+
+def groups(names: list[str]) -> list[list[str]]:
+    """Tasks that share scenes."""
+    found: dict[tuple, list[str]] = {}
+    for name in names:
+        found.setdefault((TASKS[name].kind in ("text", "tools"), TASKS[name].kind, TASKS[name].unseen), []).append(name)
+    return list(found.values())
+
+
+def make_rows(names: list[str], n: int, seed: int, folder: pathlib.Path, jobs: int = 1) -> list[dict]:
+    """n examples of each task; within a task each is about another scene."""
+    rows: list[dict] = []
+    with ProcessPoolExecutor(jobs) as pool:
+        for group in groups(names):
+            make = text_rows if TASKS[group[0]].kind in ("text", "tools") else scene_rows
+            have, first = dict.fromkeys(group, 0), 0
+            while min(have.values()) < n:
+                count = max(4, min(64, n - min(have.values())))
+                numbers = range(first, first + count)
+                first += count
+                args = [group] * count, [seed] * count, numbers, [folder] * count
+                for made in pool.map(make, *args, chunksize=4):
+                    for name, row in made.items():
+                        if have[name] < n:
+                            effort = {"reasoning_effort": TASKS[name].effort} if TASKS[name].effort else {}
+                            rows.append({"id": f"{name}-{have[name]:04d}", "task": name, **row, **effort})
+                            have[name] += 1
+    return rows
 
 
 def main() -> None:
@@ -114,9 +149,7 @@ def main() -> None:
     unknown = [n for n in names if n not in TASKS]
     if unknown:
         parser.error(f"unknown tasks: {', '.join(unknown)}")
-    work = [(name, args.seed, i, folder) for name in names for i in range(args.n)]
-    with ProcessPoolExecutor(args.jobs) as pool:
-        rows = list(pool.map(make_row, *zip(*work), chunksize=8))
+    rows = make_rows(names, args.n, args.seed, folder, args.jobs)
     (args.out / "questions.json").write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
     print(f"{len(rows)} questions of {len(names)} tasks in {args.out}")
 

@@ -2,6 +2,7 @@
 import argparse
 import pathlib
 import random
+import re
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
@@ -32,9 +33,8 @@ def corpus(count: int) -> list[str]:
         texts += [pack.prefix.split("<tools>")[-1].split("</tools>")[0] if style == "tools" else "", *body]
     fixed = [POLICY.format(effort="medium"), TOOLS_HEAD, TOOLS_TAIL, *packs.SYSTEMS, "minimal medium high"]
     texts += [*fixed * 200, *(f" {n} {n.capitalize()}" for n in NAMES * 40)]
-    for token in SPECIAL:
-        texts = [t.replace(token, "\n") for t in texts]
-    return texts
+    control = re.compile("|".join(map(re.escape, SPECIAL)))
+    return [part for text in texts for part in control.split(text) if part]
 
 
 def main() -> None:

@@ -6,14 +6,32 @@ import { loadPrompt } from "../../src/families/registry_prompt.ts";
 import type { Media } from "../../src/prompt/media.ts";
 import type { CaseResult, GoldenOptions } from "./report.ts";
 
+/** A question about one file or none, or (`messages`) a whole conversation in OpenAI's form; paths as in `file`. */
 interface Answer {
   file?: string;
-  kind: "image" | "audio" | "video" | "text";
-  question: string;
-  model_answer: string;
+  kind?: "image" | "audio" | "video" | "text";
+  question?: string;
+  id?: string;
+  messages?: WireMessage[];
+  tools?: { function: { name: string } }[];
+  /** The one video's sampled frames as pictures of the model's size, and its sound. */
+  frames?: string[];
+  sound?: string;
   prompt_ids: number[];
   answer_ids: number[];
 }
+
+interface WireMessage {
+  role: ChatMessage["role"];
+  content: string | WirePart[];
+  tool_calls?: { function: { name: string; arguments: string } }[];
+}
+
+type WirePart =
+  | { type: "text"; text: string }
+  | { type: "image_url"; image_url: { url: string } }
+  | { type: "audio_url"; audio_url: { url: string } }
+  | { type: "video_url" };
 
 /** Runs every answer of a folder; one result each. */
 export async function runAnswers(dir: string, options: GoldenOptions, media: Media): Promise<CaseResult[]> {
@@ -32,16 +50,13 @@ export async function runAnswers(dir: string, options: GoldenOptions, media: Med
   try {
     for (const answer of answers) {
       const result: CaseResult = {
-        name: `${answer.file ?? "text"}: ${answer.question}`,
+        name: answer.id ?? `${answer.file ?? "text"}: ${answer.question}`,
         lines: [],
         failures: [],
       };
-      const content: ChatPart[] = answer.file
-        ? [await mediaPart(`${dir}/${answer.file}`, answer.kind, media)]
-        : [];
-      content.push({ type: "text", text: answer.question });
-      const messages: ChatMessage[] = [{ role: "user", content }];
-      const built = await prompt.build(messages, { tools: [], effort: null, tokenization: "official" });
+      const messages = await conversation(`${dir}/samples`, answer, media);
+      const tools = (answer.tools ?? []).map((raw) => ({ name: raw.function.name, raw }));
+      const built = await prompt.build(messages, { tools, effort: null, tokenization: "official" });
       const same = built.ids.length === answer.prompt_ids.length &&
         built.ids.every((id, i) => id === answer.prompt_ids[i]);
       if (!same) result.failures.push(`prompt ids: [${built.ids}], expected [${answer.prompt_ids}]`);
@@ -59,13 +74,48 @@ export async function runAnswers(dir: string, options: GoldenOptions, media: Med
   return results;
 }
 
-async function mediaPart(path: string, kind: Answer["kind"], media: Media): Promise<ChatPart> {
-  const bytes = Deno.readFileSync(path);
-  if (kind === "image") return { type: "image", image: await media.decodeImage(bytes) };
-  if (kind === "audio" || /\.(wav|mp3|flac|ogg)$/.test(path)) {
-    return { type: "audio", audio: await media.decodeAudio(bytes) };
+async function conversation(folder: string, answer: Answer, media: Media): Promise<ChatMessage[]> {
+  const wire = answer.messages ?? [{
+    role: "user" as const,
+    content: [
+      ...(answer.file ? [filePart(answer)] : []),
+      { type: "text" as const, text: answer.question ?? "" },
+    ],
+  }];
+  return await Promise.all(wire.map(async ({ role, content, tool_calls }) => {
+    const parts: WirePart[] = typeof content === "string" ? [{ type: "text", text: content }] : content;
+    return {
+      role,
+      content: await Promise.all(
+        parts.filter((p) => p.type !== "text" || p.text !== "").map((p) => part(folder, p, answer, media)),
+      ),
+      ...(tool_calls ? { toolCalls: tool_calls.map((call) => call.function) } : {}),
+    };
+  }));
+}
+
+function filePart({ file, kind }: Answer): WirePart {
+  const url = `file:${file!.replace(/^samples\//, "")}`;
+  if (kind === "image") return { type: "image_url", image_url: { url } };
+  if (kind === "audio") return { type: "audio_url", audio_url: { url } };
+  throw new Error(`Cannot run ${file}: kind ${kind} without messages`);
+}
+
+async function part(folder: string, part: WirePart, answer: Answer, media: Media): Promise<ChatPart> {
+  const read = (url: string) => Deno.readFileSync(`${folder}/${url.replace(/^file:/, "")}`);
+  switch (part.type) {
+    case "text":
+      return part;
+    case "image_url":
+      return { type: "image", image: await media.decodeImage(read(part.image_url.url)) };
+    case "audio_url":
+      return { type: "audio", audio: await media.decodeAudio(read(part.audio_url.url)) };
+    case "video_url": {
+      const frames = await Promise.all((answer.frames ?? []).map((file) => media.decodeImage(read(file))));
+      const audio = answer.sound ? await media.decodeAudio(read(answer.sound)) : null;
+      return { type: "video", video: { frames, fps: null, audio, fitted: true, file: true } };
+    }
   }
-  throw new Error(`Cannot run ${path}: kind ${kind}`);
 }
 
 /** Greedy ids of one prompt, straight on the model (no engine). */

@@ -47,8 +47,6 @@ def polygon(kind: str, x: float, y: float, size: float, angle: float) -> list[tu
     if kind == "square":
         r *= 0.9
         points = [(-r, -r), (r, -r), (r, r), (-r, r)]
-    elif kind == "diamond":
-        points = [(0, -r), (r * 0.75, 0), (0, r), (-r * 0.75, 0)]
     elif kind == "triangle":
         points = [(0, -r), (r, r * 0.85), (-r, r * 0.85)]
     else:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from .geometry import fit
 from .scenes import Sound
-from .speech import TARGET, log_mel, resample
+from .speech import TARGET, resample
 from .videos import Clip, frame_count
 
 
@@ -47,7 +47,7 @@ def read_wave(path: pathlib.Path) -> np.ndarray:
 
 
 def read_video(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray | None]:
-    """Sampled and resized frames uint8 (t, height, width, 3), and the soundtrack's log-mel (128, frames) if any."""
+    """Sampled and resized frames uint8 (t, height, width, 3), and the soundtrack's samples at 16 kHz if any."""
     probe = subprocess.run(["ffprobe", "-v", "error", "-show_streams", "-of", "json", str(path)], capture_output=True, check=True)
     streams = {s["codec_type"]: s for s in json.loads(probe.stdout)["streams"]}
     width, height = streams["video"]["width"], streams["video"]["height"]
@@ -62,4 +62,4 @@ def read_video(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray | None]:
         return fitted, None
     raw = subprocess.run(["ffmpeg", "-loglevel", "error", "-i", str(path), "-f", "f32le", "-ac", "1", "-"], capture_output=True,
                          check=True).stdout
-    return fitted, log_mel(resample(np.frombuffer(raw, np.float32), int(streams["audio"]["sample_rate"])))
+    return fitted, resample(np.frombuffer(raw, np.float32), int(streams["audio"]["sample_rate"]))

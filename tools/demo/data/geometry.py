@@ -7,8 +7,8 @@ from PIL import Image
 FACTOR = 32  # px, patch 16 × merge 2
 MIN_PIXELS, MAX_PIXELS = 9216, 12288
 # (height, width) in px after the resize -> share in training
-GRIDS = {(96, 96): 50, (96, 128): 14, (128, 96): 12, (64, 128): 10, (128, 64): 8, (64, 160): 2, (160, 64): 2,
-         (96, 160): 1, (160, 96): 1}
+GRIDS = {(96, 96): 66, (96, 128): 11, (128, 96): 8, (64, 128): 6, (128, 64): 5, (64, 160): 1, (160, 64): 1, (96, 160): 1,
+         (160, 96): 1}
 
 
 def smart_resize(height: int, width: int) -> tuple[int, int]:

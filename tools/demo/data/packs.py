@@ -78,9 +78,11 @@ def media_pack(rng: random.Random, split: str, shape: Shape, unseen: bool = Fals
     products = 2 if shape.frames < 6 or rng.random() < 0.6 else 3
     scene = scenes.draw(rng, split, shape.kind, (width, height), shape.seconds, products, unseen)
     pack = Pack("", [], labels={"picture": scene.picture} if scene.picture else {})
+    if scene.kind == "moving":
+        pack.labels["direction"] = scene.clip.direction
     if scene.clip:
         pack.frames, pack.video = film(scene.clip, shape.frames), True
-        pack.second_per_grid = rng.choice([1.0] * 6 + [2.0, 0.5])
+        pack.second_per_grid = rng.choice([2.0] * 6 + [1.0, 1.0])  # 2: the official default, 1: where a request says fps 2
     elif scene.picture:
         pack.frames = np.asarray(geometry.fit(scene.picture.image))[None]
     if scene.sound:
@@ -116,7 +118,7 @@ def tool_segment(rng: random.Random, tool: ask_tools.Tool, effort: str) -> Segme
 
 def tool_pack(rng: random.Random, split: str, shape: Shape, count: int) -> Pack:
     """Requests to tools, now and then one that needs none; some of the packs thinking, some with a picture."""
-    effort = draw_effort(rng) if rng.random() < 0.4 else ""
+    effort = draw_effort(rng) if rng.random() < 0.2 else ""
     pack, items, pads, shown = Pack("", []), ask_text.items(rng)[:2], "", ""
     if shape.kind == "product":
         pack, scene = media_pack(rng, split, shape)

@@ -140,12 +140,12 @@ def draw_tag(rng: random.Random, image: Image.Image, colour: str, price: int, un
     tall = max(6, round(math.exp(rng.uniform(math.log(14), math.log(26))) / final_scale(image.size)))
     tag, offsets = make_tag(rng, colour, price, tall, 0.6 * width, unseen)
     best = None
-    for _ in range(4):
+    for _ in range(10):
         x = rng.uniform(tag.width / 2, max(tag.width / 2, width - tag.width / 2))
         y = rng.uniform(tag.height / 2, max(tag.height / 2, height - tag.height / 2))
         gap = max(abs(x - avoid[0]) / (tag.width + avoid[2]), abs(y - avoid[1]) / (tag.height + avoid[2]))
-        if best is None or min(gap, 0.42) > best[0]:
-            best = (min(gap, 0.42), x, y)
+        if best is None or min(gap, 0.46) > best[0]:
+            best = (min(gap, 0.46), x, y)
     _, x, y = best
     image.paste(tag, (round(x - tag.width / 2), round(y - tag.height / 2)), tag)
     return Tag(colour, price, [((x + dx) / width, (y + dy) / height) for dx, dy in offsets])

@@ -46,7 +46,7 @@ def draw(rng: random.Random, split: str, kind: str, size: tuple[int, int], secon
         return Scene(kind, ask_pictures.shapes(rng, p), PADS["image"], picture=p)
     if kind == "product":
         p = pictures.product_picture(rng, split, size, unseen_vendor=unseen, unseen_font=unseen)
-        return Scene(kind, ask_pictures.product(rng, p, split), PADS["image"], picture=p)
+        return Scene(kind, ask_pictures.product(rng, p), PADS["image"], picture=p)
     if kind == "speech":
         s = sentences.draw(rng, split)
         return Scene(kind, ask_media.speech(rng, s), PADS["audio"], {"speech_transcript": 2.0},

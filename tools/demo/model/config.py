@@ -5,7 +5,7 @@ BASE = {
     "architectures": ["ValleyOmniForConditionalGeneration"],
     "model_type": "valley_omni",
     "text_config": {
-        "model_type": "qwen3_vl_text", "vocab_size": 0, "hidden_size": 256, "intermediate_size": 512,
+        "model_type": "qwen3_vl_text", "vocab_size": 0, "hidden_size": 256, "intermediate_size": 768,
         "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 128,
         "rms_norm_eps": 1e-06, "hidden_act": "silu", "max_position_embeddings": 4096,
         "rope_parameters": {"rope_type": "default", "rope_theta": 5000000.0, "mrope_section": [24, 20, 20],
@@ -13,18 +13,18 @@ BASE = {
         "attention_bias": False, "tie_word_embeddings": False,
     },
     "vision_config": {
-        "model_type": "qwen3_vl", "depth": 4, "hidden_size": 216, "num_heads": 3, "intermediate_size": 784,
+        "model_type": "qwen3_vl", "depth": 4, "hidden_size": 288, "num_heads": 4, "intermediate_size": 1072,
         "patch_size": 16, "temporal_patch_size": 2, "in_channels": 3, "spatial_merge_size": 2,
         "out_hidden_size": 256, "num_position_embeddings": 64, "deepstack_visual_indexes": [0, 1, 2],
         "hidden_act": "gelu_pytorch_tanh",
     },
     "audio_encoder_type": "qwen3_omni_moe",
     "audio_config": {
-        "num_mel_bins": 128, "encoder_layers": 4, "encoder_attention_heads": 3, "encoder_ffn_dim": 768,
-        "d_model": 192, "n_window": 50, "n_window_infer": 800, "conv_chunksize": 500, "downsample_hidden_size": 24,
+        "num_mel_bins": 128, "encoder_layers": 4, "encoder_attention_heads": 4, "encoder_ffn_dim": 1024,
+        "d_model": 256, "n_window": 50, "n_window_infer": 800, "conv_chunksize": 500, "downsample_hidden_size": 32,
         "output_dim": 256, "max_source_positions": 1500, "activation_function": "gelu", "scale_embedding": False,
     },
-    "sample_rate": 16000, "feature_dim": 128, "connector_hidden_size": 384, "apply_audio_downsample": False,
+    "sample_rate": 16000, "feature_dim": 128, "connector_hidden_size": 512, "apply_audio_downsample": False,
     "tm_rope_sections": [24, 20, 20], "position_id_per_seconds": 13, "tie_word_embeddings": False,
     "torch_dtype": "bfloat16",
 }

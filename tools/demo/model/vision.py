@@ -5,7 +5,9 @@ from torch import Tensor, nn
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, scale: float, mask: Tensor | None = None) -> Tensor:
-    """softmax(q kᵀ · scale + mask) v over (batch, heads, length, width); written out, as the fused backward is slow."""
+    """softmax(q kᵀ · scale + mask) v over (batch, heads, length, width); short ones written out, where that is faster."""
+    if mask is not None and q.shape[2] > 160:
+        return F.scaled_dot_product_attention(q, k, v, mask, scale=scale)
     scores = (q * scale) @ k.transpose(-1, -2)
     if mask is not None:
         scores = scores + mask

@@ -15,7 +15,6 @@ from model.patches import patch_rows
 from model.vision import Vision
 from train.loop import Run, optimisers, rate
 
-ALL_PLACES = [p for row in PLACES for p in row]
 POOLED = {"product": len(NAMES) + 1, "ground": len(BACKGROUNDS), "tag": len(TAG_COLOURS) + 1, "tens": 11, "ones": 11,
           "count": 6, "direction": 5}
 CELLS = {"kind": len(SHAPES) + 1, "colour": len(SHAPE_COLOURS) + 1}
@@ -24,12 +23,12 @@ DENSE = {"at_product": len(NAMES) + 1, "at_tens": 11, "at_ones": 11, "at_kind": 
 
 
 class Heads(nn.Module):
-    """Attention-pooled heads (one query each), nine for the places of shapes, and dense ones for each token."""
+    """Attention-pooled heads (one query each), one for each place of shapes, and dense ones for each token."""
 
     def __init__(self, width: int, taps: int):
         super().__init__()
         self.join = nn.Linear(width * (taps + 1), width)
-        self.queries = nn.Parameter(torch.randn(len(POOLED) + 9, width) * 0.02)
+        self.queries = nn.Parameter(torch.randn(len(POOLED) + len(PLACES), width) * 0.02)
         self.key, self.value = nn.Linear(width, width), nn.Linear(width, width)
         self.pooled = nn.ModuleDict({k: nn.Linear(width, n) for k, n in POOLED.items()})
         self.cells = nn.ModuleDict({k: nn.Linear(width, n) for k, n in CELLS.items()})
@@ -48,7 +47,7 @@ class Heads(nn.Module):
 def nothing(gh: int, gw: int) -> dict[str, np.ndarray]:
     """The labels of an empty picture: the last class of every head."""
     y = {k: np.full((), n - 1) for k, n in POOLED.items()}
-    y.update({k: np.full(9, n - 1) for k, n in CELLS.items()})
+    y.update({k: np.full(len(PLACES), n - 1) for k, n in CELLS.items()})
     y.update({k: np.full((gh, gw), n - 1) for k, n in DENSE.items()})
     return y
 
@@ -92,7 +91,7 @@ def labels(p: pictures.Picture, direction: str, gh: int, gw: int) -> dict[str, n
             y["tens"] = np.array(digits[0])
             y["at_tens"][at(*p.tag.digits[0])] = digits[0]
     for s in p.shapes:
-        place = ALL_PLACES.index(s.place)
+        place = PLACES.index(s.place)
         y["kind"][place], y["colour"][place] = SHAPES.index(s.kind), SHAPE_COLOURS.index(s.colour)
         y["at_kind"][at(s.x, s.y)] = SHAPES.index(s.kind)
         y["at_colour"][at(s.x, s.y)] = SHAPE_COLOURS.index(s.colour)

@@ -1,5 +1,6 @@
 """Stage 3: everything together, from the encoders of stages 1 and 2."""
 import argparse
+import json
 import pathlib
 
 import numpy as np
@@ -10,24 +11,45 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from check_golden import load
+from data.packs import Pack
+from data.words import DIRECTIONS
 from evaluate import report
 from model.config import with_vocabulary
 from model.packing import Batch, Packer, forward
 from model.valley import Valley
 from train import stage1
-from train.loop import Run, optimisers, rate
+from train.loop import POOL, Run, optimisers, rate
 from train.mix import Steps
 
 
 def build(tokenizer: Tokenizer, start: pathlib.Path | None = None) -> tuple[Valley, dict]:
-    """A fresh model with its config, or the checkpoint `start`; the vocabulary is rounded up to 32."""
-    if start:
-        return load(start)
+    """A fresh model with its config, or the checkpoint `start` made fit for the tokenizer; vocabulary rounded up to 32."""
     size = -(-tokenizer.get_vocab_size() // 32) * 32
+    if start:
+        return grown(*load(start), tokenizer, size)
     config = with_vocabulary(size, {t.content: i for i, t in tokenizer.get_added_tokens_decoder().items()})
     model = Valley(config)
     torch.nn.init.normal_(model.model.language_model.embed_tokens.weight, std=0.05)
     return model, config
+
+
+@torch.no_grad()
+def grown(model: Valley, config: dict, tokenizer: Tokenizer, size: int) -> tuple[Valley, dict]:
+    """The model with `size` rows: a new entry's embedding is the mean of its two parts, its output row half the first's."""
+    merges = json.loads(tokenizer.to_str())["model"]["merges"]
+    parts = {a + b: [tokenizer.token_to_id(x) for x in (a, b)] for a, b in merges}
+    old = config["text_config"]["vocab_size"]
+    config = config | {"text_config": config["text_config"] | {"vocab_size": size}}
+    result, state = Valley(config), model.state_dict()
+    for name in ("model.language_model.embed_tokens.weight", "lm_head.weight"):
+        rows = torch.zeros(size, state[name].shape[1])
+        rows[:old] = state[name]
+        for i in range(old, tokenizer.get_vocab_size()):
+            a, b = parts[tokenizer.id_to_token(i)]
+            rows[i] = 0.5 * (rows[a] if name == "lm_head.weight" else rows[a] + rows[b])
+        state[name] = rows
+    result.load_state_dict(state)
+    return result, config
 
 
 def take_encoders(model: Valley, heads: stage1.Heads, vision: pathlib.Path | None, speech: pathlib.Path | None) -> None:
@@ -42,12 +64,37 @@ def take_encoders(model: Valley, heads: stage1.Heads, vision: pathlib.Path | Non
         model.model.load_state_dict(own, strict=False)
 
 
-def auxiliary(heads: stage1.Heads, features: tuple[Tensor, list[Tensor]], b: Batch, labels: list[dict]) -> Tensor:
-    """Stage 1's losses on the pictures of a batch."""
+def auxiliary(heads: stage1.Heads, features: tuple[Tensor, list[Tensor]], b: Batch, packs: list[Pack]) -> Tensor | None:
+    """Stage 1's losses on the pictures of a batch, or on the direction in each pair of frames; None where neither fits."""
+    if packs[0].video and "direction" in packs[0].labels:
+        tokens = b.grid[0] * b.grid[1] // 4
+        merged, taps = features[0], features[1]
+        pairs = merged.shape[1] // tokens
+        out = heads(*(merged.unflatten(1, (pairs, tokens)).flatten(0, 1),
+                      [t.unflatten(1, (pairs, tokens)).flatten(0, 1) for t in taps]))
+        y = torch.tensor([DIRECTIONS.index(p.labels["direction"]) for p in packs]).repeat_interleave(pairs)
+        return 4 * F.cross_entropy(out["direction"], y)
+    if packs[0].video or packs[0].frames is None:
+        return None
     rows, columns = b.grid[0] // 2, b.grid[1] // 2
-    ys = [stage1.labels(each["picture"], "", rows, columns) for each in labels]
+    ys = [stage1.labels(p.labels["picture"], "", rows, columns) for p in packs]
     y = {k: torch.from_numpy(np.stack([y[k] for y in ys])) for k in ys[0]}
     return stage1.losses(heads(*features), y)[0]
+
+
+def gradients(model: Valley, heads: stage1.Heads, parameters: list[Tensor], batch: Batch, packs: list[Pack],
+              weight: float) -> tuple[tuple[Tensor | None, ...], dict[str, float]]:
+    """Gradients of one batch's loss, auxiliary losses at `weight` included, and the losses by name."""
+    logits, features = forward(model, batch)
+    each = F.cross_entropy(logits.float(), batch.target, reduction="none")
+    loss = (each * batch.weight).sum() / batch.weight.sum()
+    kind = batch.tasks[0].split("_")[0]
+    notes = {f"loss_{kind}": loss.item()}
+    extra = auxiliary(heads, features, batch, packs) if features and weight else None
+    if extra is not None:
+        notes["aux_" + kind] = extra.item()
+        loss = loss + weight * extra
+    return torch.autograd.grad(loss, parameters, allow_unused=True), notes
 
 
 def main() -> None:
@@ -65,7 +112,6 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="of all learning rates")
     parser.add_argument("--encoder-scale", type=float, default=0.5)
     parser.add_argument("--sizes", type=int, nargs=3, default=[24, 16, 8], help="packs of pictures, temporal, text")
-    parser.add_argument("--without", nargs="*", default=[], help="kinds left out, while the vision tower is not ready")
     parser.add_argument("--auxiliary", type=float, default=0.05)
     parser.add_argument("--evaluate", type=int, default=200)
     args = parser.parse_args()
@@ -88,24 +134,23 @@ def main() -> None:
     if args.swap and not fresh:
         take_encoders(model, heads, args.vision, None)
     sizes = dict(zip(("pictures", "temporal", "texts"), args.sizes))
-    data = iter(DataLoader(Steps(packer, run.step, sizes, frozenset(args.without)), batch_size=None, num_workers=1, prefetch_factor=3))
+    data = iter(DataLoader(Steps(packer, run.step, sizes), batch_size=None, num_workers=1, prefetch_factor=3))
     end = args.stop or args.steps
+    parameters = [p for o in run.opts for g in o.param_groups for p in g["params"] if p.requires_grad]
+
+    def work(job: tuple[Batch, list[Pack]]) -> tuple[tuple[Tensor | None, ...], dict[str, float]]:
+        return gradients(model, heads, parameters, *job, args.auxiliary)
+
     while run.step < end:
         if run.step % args.evaluate == 0 and run.step:
             report(model, packer, 1)
-        total, notes = torch.zeros(()), {}
-        for batch, labels in next(data):
-            logits, features = forward(model, batch)
-            each = F.cross_entropy(logits.float(), batch.target, reduction="none")
-            loss = (each * batch.weight).sum() / batch.weight.sum()
-            kind = batch.tasks[0].split("_")[0]
-            notes[f"loss_{kind}"] = loss.item()
-            total = total + loss
-            if features and args.auxiliary and all("picture" in each_label for each_label in labels) and batch.mel is None:
-                extra = auxiliary(heads, features, batch, labels)
-                notes["auxiliary"] = extra.item()
-                total = total + args.auxiliary * extra
-        run.update(total, rate(run.step, args.steps, decay=args.decay))
+        notes: dict[str, float] = {}
+        for grads, values in POOL.map(work, next(data)):
+            notes |= values
+            for p, grad in zip(parameters, grads):
+                if grad is not None:
+                    p.grad = grad if p.grad is None else p.grad.add_(grad)
+        run.apply(rate(run.step, args.steps, decay=args.decay))
         run.note(notes, 25)
     run.save()
     report(model, packer, 2)
