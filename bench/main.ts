@@ -1,36 +1,68 @@
-/** `deno task bench <name> [--json FILE] [--profile threads|workgroups|textures]`: prints a table and, with --json, writes it. */
+/** `deno task bench NAME [--json FILE] …`: prints a table and, with --json, writes it. */
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { openGpu } from "../src/gpu/device.ts";
-import { type ProfileName, PROFILES, Runtime } from "../src/gpu/runtime.ts";
 import { measureProfile } from "../src/gpu/profile.ts";
+import { type Profile, type ProfileName, PROFILES, Runtime } from "../src/gpu/runtime.ts";
 import { runtimeDir, setUp } from "../tools/setup/setup.ts";
+import { benchBatch } from "./batch.ts";
+import { benchBig, SHAPE_NAMES, type ShapeName } from "./big.ts";
+import { benchCache } from "./cache.ts";
 import { benchKernels } from "./kernels.ts";
+import { benchPeer } from "./peer.ts";
 import { measureRoof, printRoof } from "./roof.ts";
+import { benchSquare } from "./square.ts";
 
-const BENCHES: Record<string, (runtime: Runtime) => Promise<object>> = {
+const PROJECT = fileURLToPath(new URL("../", import.meta.url));
+
+interface Options {
+  profile: Profile | null;
+  shapes: ShapeName;
+  tokens: number;
+}
+
+/** Benches of the device alone. */
+const ON_DEVICE: Record<string, (runtime: Runtime) => Promise<object>> = {
   roof: async (runtime) => {
     const roof = await measureRoof(runtime);
     printRoof(roof);
     return roof;
   },
   kernels: benchKernels,
+  square: benchSquare,
 };
+
+/** Benches that load models, or serve them, themselves. */
+const WITH_MODELS: Record<string, (options: Options) => Promise<object>> = {
+  "8b": ({ profile, shapes, tokens }) => benchBig(PROJECT, shapes, tokens, profile),
+  batch: () => benchBatch(PROJECT),
+  cache: () => benchCache(PROJECT),
+  peer: ({ profile }) => benchPeer(PROJECT, profile),
+};
+
+const USAGE = `usage: deno task bench ${[...Object.keys(ON_DEVICE), ...Object.keys(WITH_MODELS)].join("|")}
+  [--json FILE] [--profile threads|workgroups|textures]
+  8b: [--shapes ${SHAPE_NAMES.join("|")}] [--tokens N]`;
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
-    options: { json: { type: "string" }, profile: { type: "string" } },
+    options: {
+      json: { type: "string" },
+      profile: { type: "string" },
+      shapes: { type: "string", default: "8b" },
+      tokens: { type: "string", default: "8" },
+    },
     allowPositionals: true,
   });
-  const bench = Object.hasOwn(BENCHES, positionals[0] ?? "") ? BENCHES[positionals[0]] : null;
-  const profile = values.profile as ProfileName | undefined;
+  const [name = ""] = positionals;
+  const known = Object.hasOwn(ON_DEVICE, name) || Object.hasOwn(WITH_MODELS, name);
+  const profileKnown = values.profile === undefined || Object.hasOwn(PROFILES, values.profile);
+  const tokens = Number(values.tokens);
   if (
-    !bench || positionals.length > 1 || (profile !== undefined && !Object.hasOwn(PROFILES, profile))
+    !known || positionals.length > 1 || !profileKnown || !SHAPE_NAMES.includes(values.shapes) ||
+    !(Number.isInteger(tokens) && tokens > 0)
   ) {
-    console.error(
-      `usage: deno task bench ${
-        Object.keys(BENCHES).join("|")
-      } [--json FILE] [--profile threads|workgroups|textures]`,
-    );
+    console.error(USAGE);
     return 2;
   }
   const code = await setUp({ level: "run", fakeEngine: false });
@@ -39,20 +71,28 @@ async function main(): Promise<number> {
   if (Deno.build.os === "linux" && !Deno.env.get("DENO_WEBGPU_BACKEND")) {
     Deno.env.set("DENO_WEBGPU_BACKEND", "vulkan");
   }
+  const profile = values.profile ? PROFILES[values.profile as ProfileName] : null;
   const runtime = new Runtime(await openGpu());
-  runtime.profile = profile ? PROFILES[profile] : await measureProfile(runtime);
-  const result = await bench(runtime);
-  await runtime.checkShaders();
+  runtime.profile = profile ?? await measureProfile(runtime);
+  const head = {
+    bench: name,
+    adapter: runtime.gpu.name,
+    date: new Date().toISOString(),
+    profile: runtime.profile,
+  };
+  let result: object;
+  if (Object.hasOwn(ON_DEVICE, name)) {
+    result = await ON_DEVICE[name](runtime);
+    await runtime.checkShaders();
+    runtime.destroy();
+  } else {
+    runtime.destroy();
+    const options = { profile: head.profile, shapes: values.shapes as ShapeName, tokens };
+    result = await WITH_MODELS[name](options);
+  }
   if (values.json) {
-    const head = {
-      bench: positionals[0],
-      adapter: runtime.gpu.name,
-      date: new Date().toISOString(),
-      profile: runtime.profile,
-    };
     Deno.writeTextFileSync(values.json, JSON.stringify({ ...head, ...result }, null, 1) + "\n");
   }
-  runtime.destroy();
   return 0;
 }
 

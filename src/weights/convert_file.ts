@@ -8,9 +8,11 @@ import type { SlabPool } from "./slab_pool.ts";
 import type { SourceTensor } from "./source.ts";
 
 /** What a source tensor becomes, in the order in which it is written. */
-export function planOf(t: SourceTensor): PlannedTensor[] {
+export function planOf(
+  t: Pick<SourceTensor, "name" | "shape" | "bytes" | "storedBytes" | "target">,
+): PlannedTensor[] {
   if (t.target !== "int4") {
-    return [{ name: t.name, dtype: t.target, shape: t.shape, bytes: t.bytes }];
+    return [{ name: t.name, dtype: t.target, shape: t.shape, bytes: t.storedBytes ?? t.bytes }];
   }
   const [n, k] = t.shape;
   const quads = Math.ceil(n / 4), words = Math.ceil(k / 8), groups = Math.ceil(k / GROUP);

@@ -29,6 +29,7 @@ export class Valley3Model implements Model {
 
   private constructor(
     readonly runtime: Runtime,
+    readonly trunk: TextTrunk,
     private readonly vision: VisionTower,
     private readonly audio: AudioEncoder,
     private readonly runner: TextRunner,
@@ -91,7 +92,7 @@ export class Valley3Model implements Model {
     );
     const rope = interleavedMrope(config.text.headDim, config.ropeTheta, config.mropeSections);
     const runner = new TextRunner(runtime, trunk, rope, { store, taps }, options, work);
-    const model = new Valley3Model(runtime, vision, audio, runner, store, taps, work, config, options);
+    const model = new Valley3Model(runtime, trunk, vision, audio, runner, store, taps, work, config, options);
     await runtime.checkShaders();
     return model;
   }

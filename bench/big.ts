@@ -1,0 +1,179 @@
+/**
+ * `bench 8b [--shapes 32b] [--tokens N]`: a model of the true size with arbitrary int4, loaded and run as it is served.
+ * What loading costs, and what the host does for one decoded token.
+ */
+import type { Sampling, SequenceStep } from "../src/families/family.ts";
+import { loadModel } from "../src/families/registry.ts";
+import type { Profile, Runtime } from "../src/gpu/runtime.ts";
+import type { TextTrunk } from "../src/model/text_trunk.ts";
+import { valley3 } from "./shapes/valley3.ts";
+import { writeSynthetic } from "./synthetic.ts";
+import { printTable } from "./timing.ts";
+
+const SHAPES = { "8b": () => valley3("8b"), "32b": () => valley3("32b") };
+export type ShapeName = keyof typeof SHAPES;
+export const SHAPE_NAMES = Object.keys(SHAPES);
+
+const GREEDY: Sampling = { temperature: 0, topP: 1, topK: 0, minP: 0, seed: 0 };
+const PROMPT = 32;
+const KV_BYTES = 64 << 20;
+
+export interface BigResult {
+  shapes: ShapeName;
+  fileBytes: number;
+  deviceBytes: number;
+  /** Seconds: reading the file alone (page cache warm), loading it (warm). */
+  readSeconds: number;
+  loadSeconds: number;
+  loadOverRead: number;
+  /** Largest resident size while loading, less what was resident before and (on a CPU driver) the device's memory. */
+  hostBytesAboveDevice: number;
+  prefillTokensPerSecond: number;
+  decodeTokensPerSecond: number;
+  dispatchesPerToken: number;
+  submitsPerToken: number;
+  /** Median milliseconds of the host for one step with nothing else queued: encoding, and submit. */
+  encodeAndSubmitMs: number;
+  /** Steps that the host submitted before it read any id. */
+  stepsWithoutWaiting: number;
+  /** Bytes bound by all dispatches of a token, the embedding table counted as its one row, over weights + KV. */
+  boundOverNeeded: number;
+}
+
+export async function benchBig(
+  project: string,
+  shapes: ShapeName,
+  tokens: number,
+  profile: Profile | null,
+): Promise<BigResult> {
+  const folder = `${project}weights/synthetic-valley3-${shapes}`;
+  console.log(`${folder}: true shapes, arbitrary int4`);
+  const fileBytes = writeSynthetic(folder, SHAPES[shapes]());
+  const file = `${folder}/model.safetensors`;
+  readThrough(file); // the page cache is warm for both
+  const readSeconds = readThrough(file);
+  const before = resident("VmRSS");
+  resetPeak();
+  const start = performance.now();
+  const model = await loadModel(folder, {
+    profile,
+    kvBytes: KV_BYTES,
+    maxSequences: 1,
+    mediaBytes: 16 << 20,
+  });
+  const loadSeconds = (performance.now() - start) / 1000;
+  const { runtime, trunk } = model as unknown as { runtime: Runtime; trunk: TextTrunk };
+  const deviceBytes = runtime.memory.bytes;
+  const peak = resident("VmHWM");
+  const hostBytesAboveDevice = peak - before -
+    (resident("VmRSS") - before > deviceBytes / 2 ? deviceBytes : 0);
+
+  const blocks = Uint32Array.from({ length: Math.ceil((PROMPT + 4 * tokens + 64) / 16) }, (_, i) => i);
+  const step = (start: number, ids: Uint32Array | null): SequenceStep => {
+    const count = ids?.length ?? 1;
+    const positions = Float32Array.from({ length: 3 * count }, (_, i) => start + i % count);
+    return { slot: 0, ids, start, positions, mediaRows: null, blocks, sample: GREEDY };
+  };
+  const prompt = Uint32Array.from({ length: PROMPT }, (_, i) => 1000 + 37 * i);
+  await model.read([model.step([step(0, prompt)])]); // compiles
+  const prefillStart = performance.now();
+  await model.read([model.step([step(0, prompt)])]);
+  const prefillTokensPerSecond = PROMPT / (performance.now() - prefillStart) * 1000;
+  let at = PROMPT;
+  await model.read([model.step([step(at++, null)]), model.step([step(at++, null)])]); // compiles, records the tape
+
+  const { counters } = runtime;
+  const counted = { ...counters };
+  const decodeStart = performance.now();
+  const handles = Array.from({ length: tokens }, () => model.step([step(at++, null)]));
+  const stepsWithoutWaiting = handles.length;
+  await model.read(handles);
+  const decodeTokensPerSecond = tokens / (performance.now() - decodeStart) * 1000;
+  const dispatchesPerToken = (counters.dispatches - counted.dispatches) / tokens;
+  const submitsPerToken = (counters.submits - counted.submits) / tokens;
+
+  const host: number[] = [];
+  for (let i = 0; i < tokens; i++) {
+    const t = performance.now();
+    const handle = model.step([step(at++, null)]);
+    host.push(performance.now() - t);
+    await model.read([handle]);
+  }
+  const encodeAndSubmitMs = host.sort((a, b) => a - b)[host.length >> 1];
+  const boundOverNeeded = await boundShare(runtime, trunk, async () => {
+    await model.read([model.step([step(at++, null)])]);
+  });
+  model.destroy();
+
+  const result = {
+    shapes,
+    fileBytes,
+    deviceBytes,
+    readSeconds,
+    loadSeconds,
+    loadOverRead: loadSeconds / readSeconds,
+    hostBytesAboveDevice,
+    prefillTokensPerSecond,
+    decodeTokensPerSecond,
+    dispatchesPerToken,
+    submitsPerToken,
+    encodeAndSubmitMs,
+    stepsWithoutWaiting,
+    boundOverNeeded,
+  };
+  print(result);
+  return result;
+}
+
+/** Seconds to read a file once, 16 MiB at a time. */
+function readThrough(path: string): number {
+  const file = Deno.openSync(path);
+  const piece = new Uint8Array(16 << 20);
+  const start = performance.now();
+  while (file.readSync(piece) !== null);
+  file.close();
+  return (performance.now() - start) / 1000;
+}
+
+/** A field of /proc/self/status in bytes; NaN where there is none. */
+function resident(field: "VmRSS" | "VmHWM"): number {
+  try {
+    const status = Deno.readTextFileSync("/proc/self/status");
+    return Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(status)?.[1]) * 1024;
+  } catch {
+    return NaN;
+  }
+}
+
+function resetPeak(): void {
+  try {
+    Deno.writeTextFileSync("/proc/self/clear_refs", "5");
+  } catch { /* the peak is then that of the whole process */ }
+}
+
+async function boundShare(runtime: Runtime, trunk: TextTrunk, decode: () => Promise<void>): Promise<number> {
+  if (!runtime.gpu.has.timestamps) return NaN;
+  runtime.startTiming();
+  await decode();
+  const rows = await runtime.stopTiming();
+  const bound = rows.reduce((sum, r) => sum + (r.kernel === "embed" ? 0 : r.bytes), 0);
+  return bound / (trunk.bytesPerToken + KV_BYTES);
+}
+
+function print(r: BigResult): void {
+  const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
+  printTable([
+    [`Valley3 ${r.shapes}, synthetic int4`, "", "mark"],
+    ["file / on the device", `${gib(r.fileBytes)} / ${gib(r.deviceBytes)}`, ""],
+    ["load / read, both warm", `${r.loadSeconds.toFixed(2)} / ${r.readSeconds.toFixed(2)} s`, ""],
+    ["", r.loadOverRead.toFixed(2), "≤ 1.3"],
+    ["host memory above the device's", gib(r.hostBytesAboveDevice), "< 1.5 GiB"],
+    [`prefill of ${PROMPT}`, `${r.prefillTokensPerSecond.toFixed(2)} tokens/s`, ""],
+    ["decode", `${r.decodeTokensPerSecond.toFixed(3)} tokens/s`, ""],
+    ["dispatches a token", r.dispatchesPerToken.toFixed(1), "≤ 200"],
+    ["submits a token", r.submitsPerToken.toFixed(1), "1"],
+    ["host: encode and submit a step", `${r.encodeAndSubmitMs.toFixed(2)} ms`, "≤ 1 ms"],
+    ["steps submitted before a read", String(r.stepsWithoutWaiting), ""],
+    ["bytes bound / (weights + KV)", r.boundOverNeeded.toFixed(3), "≤ 1.05"],
+  ]);
+}
