@@ -1,7 +1,6 @@
 /** A conversation in Anthropic's words → the same in OpenAI's, which everything behind understands. */
 
 import type { AssistantBlock, UserBlock, WireMessages } from "./anthropic_schema.ts";
-import { invalid } from "./errors.ts";
 
 type Json = Record<string, unknown>;
 
@@ -18,16 +17,14 @@ const OWN_FIELDS = [
   "messages",
   "metadata",
   "service_tier",
+  "output_config",
 ];
 
 /** The body of a chat request. Throws ApiError for what can't be had. */
 export function toChatBody(wire: WireMessages): Json {
   // Fields of the same name and meaning, and those that nobody knows, go on as they are.
   const rest = Object.fromEntries(Object.entries(wire).filter(([field]) => !OWN_FIELDS.includes(field)));
-  const choice = wire.tool_choice?.type ?? "auto";
-  if (choice === "any" || choice === "tool") {
-    throw invalid("tool_choice: only auto and none are supported", "tool_choice", "unsupported_value");
-  }
+  const choice = choiceOf(wire.tool_choice);
   return {
     ...rest,
     messages: [...systemOf(wire.system), ...wire.messages.flatMap(messagesOf)],
@@ -36,7 +33,25 @@ export function toChatBody(wire: WireMessages): Json {
     ...(wire.tools?.length ? { tools: wire.tools.map(toolOf), tool_choice: choice } : {}),
     ...(wire.tool_choice?.disable_parallel_tool_use === true ? { parallel_tool_calls: false } : {}),
     ...effortOf(wire.thinking),
+    ...formatOf(wire),
   };
+}
+
+function choiceOf(choice: WireMessages["tool_choice"]): unknown {
+  switch (choice?.type) {
+    case "any":
+      return "required";
+    case "tool":
+      return { type: "function", function: { name: choice.name } };
+    default:
+      return choice?.type ?? "auto";
+  }
+}
+
+/** Anthropic's structured output. */
+function formatOf({ output_config: config }: WireMessages): Json {
+  if (config?.format == null) return {};
+  return { response_format: { type: "json_schema", json_schema: { schema: config.format.schema } } };
 }
 
 function systemOf(system: WireMessages["system"]): Json[] {
@@ -115,7 +130,10 @@ function toolOf(
 function effortOf(thinking: WireMessages["thinking"]): Json {
   switch (thinking?.type) {
     case "enabled":
-      return { reasoning_effort: (thinking.budget_tokens ?? 0) >= HIGH_BUDGET ? "high" : "medium" };
+      return {
+        reasoning_effort: (thinking.budget_tokens ?? 0) >= HIGH_BUDGET ? "high" : "medium",
+        ...(thinking.budget_tokens == null ? {} : { thinking_token_budget: thinking.budget_tokens }),
+      };
     case "disabled":
       return { reasoning_effort: "none" };
     default:

@@ -74,6 +74,10 @@ export const messagesSchema = z.looseObject({
   stop_sequences: z.array(z.string().min(1).max(stopChars)).max(stopStrings).nullish(),
   metadata: z.looseObject({}).nullish(),
   service_tier: z.string().nullish(),
+  output_config: z.looseObject({
+    format: z.looseObject({ type: z.literal("json_schema"), schema: z.record(z.string(), z.unknown()) })
+      .nullish(),
+  }).nullish(),
 });
 
 /** For counting tokens the answer's length is left open. */

@@ -1,13 +1,14 @@
 /** A chat request as the server understands it: unknown JSON in, typed request out, or an error naming the field. */
 
-import type { Effort, ModelCard, PromptOptions } from "../families/family.ts";
+import type { AnswerTags, Effort, ModelCard, PromptOptions } from "../families/family.ts";
 import { chatSchema, type WireChat } from "./chat_schema.ts";
 import type { MediaWishes } from "./content.ts";
 import type { WireMessage } from "./content_schema.ts";
 import { ApiError, invalid } from "./errors.ts";
 import { mediaLimits } from "./media_parts.ts";
+import { askedRule, type Constraint, constraintOf, type ToolChoice } from "./structured.ts";
 import { validated } from "./validation.ts";
-import { type GenerationWishes, ignoredFields, wishesOf } from "./wishes.ts";
+import { type GenerationWishes, ignoredFields, type WireWishes, wishesOf } from "./wishes.ts";
 
 export interface ChatRequest {
   messages: WireMessage[];
@@ -18,6 +19,10 @@ export interface ChatRequest {
   media: MediaWishes;
   /** The answer ends with its first tool call. */
   oneCall: boolean;
+  /** What the answer must look like; null: anything. */
+  constraint: Constraint | null;
+  /** Tokens after which a thought is closed; null: none. */
+  thoughtBudget: number | null;
   /** Top-level fields that nobody here knows. */
   ignored: string[];
 }
@@ -37,7 +42,8 @@ export function parseChatRequest(body: unknown, { id, card, vocabulary }: Served
   const wire = validated(chatSchema, body);
   checkModel(wire.model, id);
   const ignored = ignoredFields(wire, chatSchema.shape);
-  const { tools, toolChoice } = toolsOf(wire);
+  const choice = toolsOf(wire);
+  const effort = effortOf(wire, card);
   const media = wire.mm_processor_kwargs ?? {};
   const limits = mediaLimits(media);
   return {
@@ -46,12 +52,14 @@ export function parseChatRequest(body: unknown, { id, card, vocabulary }: Served
     includeUsage: wire.stream_options?.include_usage ?? false,
     wishes: withLogprobs({ ...wishesOf(wire, card, vocabulary), maxTokens: maxTokensOf(wire) }, wire),
     prompt: {
-      tools: toolChoice === "none" ? [] : tools,
-      effort: effortOf(wire, card),
+      tools: choice.mode === "none" ? [] : choice.tools,
+      effort,
       tokenization: "safe",
       limits,
     },
-    oneCall: wire.parallel_tool_calls === false,
+    oneCall: choice.oneCall,
+    constraint: constraintFor(wire, choice, effort === null ? null : card.tags),
+    thoughtBudget: effort === null ? null : wire.thinking_token_budget ?? null,
     media: { limits, audioInVideo: media.use_audio_in_video ?? "auto" },
     ignored,
   };
@@ -88,24 +96,60 @@ function withLogprobs(wishes: GenerationWishes, { logprobs, top_logprobs }: Wire
   return { ...wishes, sampling: { ...wishes.sampling, logprobs: top_logprobs ?? 0 } };
 }
 
-function toolsOf({ tools, tool_choice: choice }: WireChat) {
-  if (choice != null && choice !== "auto" && choice !== "none") {
-    throw invalid('tool_choice: only "auto" and "none" are supported', "tool_choice", "unsupported_value");
+function toolsOf({ tools: given, tool_choice: choice, parallel_tool_calls: parallel }: WireChat): ToolChoice {
+  const tools = (given ?? []).map((raw) => ({ name: raw.function.name, raw }));
+  const oneCall = parallel === false;
+  if (choice == null || typeof choice === "string") {
+    if (choice === "required" && tools.length === 0) {
+      throw invalid("tool_choice: there are no tools to call", "tool_choice", "invalid_value");
+    }
+    return { mode: choice ?? "auto", tools, named: null, oneCall };
   }
-  return {
-    tools: (tools ?? []).map((raw) => ({ name: raw.function.name, raw })),
-    toolChoice: choice ?? "auto",
-  };
+  const named = choice.type === "function" ? choice.function?.name ?? null : null;
+  if (named === null) {
+    throw invalid(
+      "tool_choice: auto, none, required or a function's name",
+      "tool_choice",
+      "unsupported_value",
+    );
+  }
+  if (!tools.some(({ name }) => name === named)) {
+    throw invalid(`tool_choice: there is no tool ${JSON.stringify(named)}`, "tool_choice", "invalid_value");
+  }
+  return { mode: "required", tools, named, oneCall };
+}
+
+/** Throws ApiError. */
+function constraintFor(wire: WireChat, choice: ToolChoice, tags: AnswerTags | null): Constraint | null {
+  const constraint = constraintOf(askedRule(wire), choice, tags);
+  if (constraint !== null) refuseLonger(wire);
+  return constraint;
+}
+
+/** A grammar ends the answer where it ends. */
+export function refuseLonger({ ignore_eos, min_tokens }: WireWishes): void {
+  for (const [field, set] of [["ignore_eos", ignore_eos], ["min_tokens", min_tokens]] as const) {
+    if (set) throw invalid(`${field} cannot be had with constrained output`, field, "unsupported_value");
+  }
 }
 
 /** OpenAI's levels → the model's three; without word from the client, what the model's card says. */
 function effortOf(wire: WireChat, { reasoning }: ModelCard): Effort | null {
+  const budget = wire.thinking_token_budget ?? null;
   const asked = wire.reasoning_effort ?? wire.reasoning?.effort ?? null;
-  const enabled = wire.enable_thinking ?? wire.chat_template_kwargs?.enable_thinking ?? null;
+  // A budget asks for a thought, unless it is 0.
+  const enabled = wire.enable_thinking ?? wire.chat_template_kwargs?.enable_thinking ??
+    (budget === null ? null : budget > 0);
+  if (budget !== null && budget > 0 && (asked === "none" || (asked === null && enabled === false))) {
+    const message = "thinking_token_budget: the request asks for no thought";
+    throw invalid(message, "thinking_token_budget", "invalid_value");
+  }
   const field = wire.reasoning_effort != null
     ? "reasoning_effort"
     : asked !== null
     ? "reasoning"
+    : budget !== null
+    ? "thinking_token_budget"
     : "chat_template_kwargs";
   if (reasoning === "none") {
     if ((asked !== null && asked !== "none") || enabled === true) {
@@ -114,7 +158,7 @@ function effortOf(wire: WireChat, { reasoning }: ModelCard): Effort | null {
     return null;
   }
   const off = reasoning === "prompted" ? "minimal" : null;
-  if (asked === "none" || (asked === null && enabled === false)) return off;
+  if (asked === "none" || budget === 0 || (asked === null && enabled === false)) return off;
   switch (asked) {
     case "minimal":
       return "minimal";

@@ -44,6 +44,8 @@ export const chatSchema = z.looseObject({
   reasoning_effort: effortSchema.nullish(),
   reasoning: z.looseObject({ effort: effortSchema.nullish() }).nullish(),
   enable_thinking: z.boolean().nullish(),
+  thinking_token_budget: z.int().min(0).nullish()
+    .describe("Tokens after which a thought is closed; 0: no thought"),
   chat_template_kwargs: z.strictObject({ enable_thinking: z.boolean().nullish() }).nullish(),
   mm_processor_kwargs: mediaOptionsSchema.nullish(),
 });

@@ -82,7 +82,12 @@ export function startAnswer(
   return { choices, promptTokens, mediaTokens, stop: () => left.abort() };
 }
 
-function paramsOf(wishes: GenerationWishes & AnswerLimits, choice: number, info: ModelInfo, caller: Caller): GenerateParams {
+function paramsOf(
+  wishes: GenerationWishes & AnswerLimits,
+  choice: number,
+  info: ModelInfo,
+  caller: Caller,
+): GenerateParams {
   return {
     sampling: { ...wishes.sampling, seed: (wishes.sampling.seed + choice) >>> 0 },
     maxTokens: wishes.maxTokens,

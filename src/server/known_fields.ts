@@ -23,7 +23,6 @@ export const KNOWN_FIELDS: Readonly<Record<string, Neutral>> = {
   request_id: anything,
   priority: anything,
   // OpenAI's.
-  response_format: (value) => value === null || (value as { type?: unknown })?.type === "text",
   modalities: (value) =>
     value === null || (Array.isArray(value) && value.length === 1 && value[0] === "text"),
   audio: only(),
@@ -45,13 +44,8 @@ export const KNOWN_FIELDS: Readonly<Record<string, Neutral>> = {
   skip_special_tokens: only(true),
   spaces_between_special_tokens: anything,
   include_stop_str_in_output: only(false),
-  guided_json: only(),
-  guided_regex: only(),
-  guided_choice: only(),
-  guided_grammar: only(),
   guided_decoding_backend: anything,
-  structured_outputs: emptyObject,
-  thinking_token_budget: only(),
+  guided_whitespace_pattern: only(),
   truncate_prompt_tokens: only(-1),
   prompt_logprobs: only(0),
   allowed_token_ids: only(),
@@ -67,8 +61,5 @@ export const KNOWN_FIELDS: Readonly<Record<string, Neutral>> = {
   stream_reasoning: only(true),
   include_reasoning: only(true),
   return_hidden_states: only(false),
-  regex: only(),
-  ebnf: only(),
-  json_schema: only(),
   lora_path: only(),
 };

@@ -195,7 +195,7 @@ class ResponseWording implements Wording {
       reasoning: { effort: wire.reasoning?.effort ?? null, summary: null },
       store: false,
       temperature: wire.temperature ?? null,
-      text: { format: { type: "text" } },
+      text: { format: wire.text?.format ?? { type: "text" } },
       tool_choice: wire.tool_choice ?? "auto",
       tools: wire.tools ?? [],
       top_p: wire.top_p ?? null,

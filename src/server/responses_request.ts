@@ -36,8 +36,21 @@ export function toChatBody(wire: WireResponses): Json {
       ...(typeof input === "string" ? [{ role: "user", content: input }] : messagesOf(input)),
     ],
     ...(wire.max_output_tokens == null ? {} : { max_tokens: wire.max_output_tokens }),
-    ...(tools?.length ? { tools: tools.map(toolOf), tool_choice: wire.tool_choice ?? "auto" } : {}),
+    ...(tools?.length ? { tools: tools.map(toolOf), tool_choice: choiceOf(wire.tool_choice) } : {}),
+    ...formatOf(wire.text?.format),
   };
+}
+
+/** `{type: "json_schema", name, schema}` here, nested there. */
+function formatOf(format: NonNullable<WireResponses["text"]>["format"]): Json {
+  if (format == null || format.type === "text") return {};
+  const { type, ...json_schema } = format;
+  return { response_format: { type, ...(type === "json_schema" ? { json_schema } : {}) } };
+}
+
+function choiceOf(choice: WireResponses["tool_choice"]): unknown {
+  if (choice == null) return "auto";
+  return typeof choice === "string" ? choice : { type: choice.type, function: { name: choice.name } };
 }
 
 function refuse(wire: WireResponses): void {
@@ -52,8 +65,8 @@ function refuse(wire: WireResponses): void {
   }
   if (wire.background) throw invalid("background is not supported", "background", "unsupported_value");
   const format = wire.text?.format?.type ?? "text";
-  if (format !== "text") {
-    throw invalid("text.format: only text is supported", "text.format", "unsupported_value");
+  if (!["text", "json_object", "json_schema"].includes(format)) {
+    throw invalid(`text.format: ${format.slice(0, 40)} is not supported`, "text.format", "unsupported_value");
   }
   const include = wire.include?.find((name) => !HARMLESS_INCLUDES.has(name));
   if (include !== undefined) {

@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { LogitAdjust, ModelCard, Sampling } from "../families/family.ts";
 import { invalid } from "./errors.ts";
 import { KNOWN_FIELDS } from "./known_fields.ts";
+import { structuredFields } from "./structured.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 
 export interface GenerationWishes {
@@ -44,6 +45,7 @@ export const wishFields = {
   frequency_penalty: z.number().min(-2).max(2).nullish(),
   repetition_penalty: z.number().min(0.01).max(10).nullish(),
   logit_bias: z.record(z.string().regex(/^\d{1,7}$/), z.number().min(-100).max(100)).nullish(),
+  ...structuredFields,
   cache_salt: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/).nullish(),
 };
 const wishSchema = z.looseObject(wishFields);

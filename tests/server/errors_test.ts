@@ -62,9 +62,8 @@ Deno.test({ name: "errors", sanitizeOps: false, sanitizeResources: false }, asyn
       ],
       [{ messages: hi, presence_penalty: 2.5 }, "presence_penalty"],
       [{ messages: hi, best_of: 2 }, "best_of"],
-      [{ messages: hi, response_format: { type: "json_object" } }, "response_format"],
       [{ messages: hi, chat_template: "{{ x }}" }, "chat_template"],
-      [{ messages: hi, guided_regex: "a*" }, "guided_regex"],
+      [{ messages: hi, guided_regex: "a(" }, "guided_regex"],
     ];
     for (const [body, param] of cases) {
       const [status, , named] = await fails(body);

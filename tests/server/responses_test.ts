@@ -101,7 +101,7 @@ Deno.test({ name: "responses", sanitizeOps: false, sanitizeResources: false }, a
     };
     assertEquals(await ask({ previous_response_id: "resp_1" }), [400, "previous_response_id"]);
     assertEquals(await ask({ background: true }), [400, "background"]);
-    assertEquals(await ask({ text: { format: { type: "json_object" } } }), [400, "text.format"]);
+    assertEquals(await ask({ text: { format: { type: "grammar" } } }), [400, "text.format"]);
     assertEquals(await ask({ input: [] }), [400, "input"]);
     assertEquals(await ask({ input: [{ type: "item_reference", id: "x" }] }).then(([status]) => status), 400);
     assertEquals(

@@ -126,6 +126,10 @@ async function handle(message: ToGrammarWorker): Promise<void> {
   }
 }
 
-// One after the other: what is asked for later rests on what came before.
-let queue = Promise.resolve();
-port.onmessage = ({ data }) => void (queue = queue.then(() => handle(data)));
+/** One after the other: what is asked for later rests on what came before. */
+function listen(): void {
+  let queue = Promise.resolve();
+  port.onmessage = ({ data }) => void (queue = queue.then(() => handle(data)));
+}
+
+listen();

@@ -1,9 +1,16 @@
 /** What an answer must look like, as the server tells the engine. Plain data; its JSON is the key of the cache. */
 
+/** JSON that a schema accepts. */
+export interface JsonRule {
+  type: "json";
+  schema: unknown;
+  /** Constant strings of the schema → the expressions in EBNF that they stand for. */
+  rules: Record<string, string>;
+}
+
 /** One form of answer. */
 export type Rule =
-  /** JSON that a schema accepts. `open`: objects may have more than the schema names. */
-  | { type: "json"; schema: unknown; open: boolean }
+  | JsonRule
   /** Text that a whole expression matches. */
   | { type: "regex"; pattern: string }
   | { type: "choice"; choices: string[] }
@@ -12,8 +19,7 @@ export type Rule =
 
 export interface ToolRule {
   name: string;
-  /** Schema of the arguments. */
-  schema: unknown;
+  arguments: JsonRule;
 }
 
 export interface GrammarSpec {

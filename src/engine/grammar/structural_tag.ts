@@ -1,6 +1,6 @@
 /** A grammar spec → xgrammar's structural tag: thought, then content or tool calls. */
 
-import type { GrammarSpec, Rule, ToolRule } from "./spec.ts";
+import type { GrammarSpec, JsonRule, Rule } from "./spec.ts";
 import type { XGrammar } from "./xgrammar.ts";
 
 /** White space between two parts of JSON: more would let a model write it until its tokens run out. */
@@ -12,7 +12,7 @@ type Format = Record<string, unknown>;
 export async function structuralTag(spec: GrammarSpec, xgrammar: XGrammar): Promise<Format> {
   const forms: Format[] = [];
   if (spec.content !== null) forms.push(await formatOf(spec.content, xgrammar));
-  if (spec.tools.length > 0) forms.push(await callsOf(spec.tools, spec.calls, xgrammar));
+  if (spec.tools.length > 0) forms.push(await callsOf(spec, xgrammar));
   const body = forms.length === 1 ? forms[0] : { type: "or", elements: forms };
   const { thought, answer } = spec;
   const format = thought === null ? body : {
@@ -26,6 +26,9 @@ export async function structuralTag(spec: GrammarSpec, xgrammar: XGrammar): Prom
   return { type: "structural_tag", format };
 }
 
+/** Calls that an answer may have where content may stand in their place. */
+const MOST_BESIDE = 4;
+const NOTHING: Format = { type: "grammar", grammar: 'root ::= ""\n' };
 const SPACES: Format = { type: "grammar", grammar: `root ::= [ \\n]{0,${MOST_SPACES}}\n` };
 
 function tagged([begin, end]: readonly [string, string], content: Format): Format {
@@ -37,7 +40,7 @@ const literal = (value: string): Format => ({ type: "const_string", value });
 async function formatOf(rule: Rule, xgrammar: XGrammar): Promise<Format> {
   switch (rule.type) {
     case "json":
-      return { type: "grammar", grammar: await jsonGrammar(rule.schema, !rule.open, xgrammar) };
+      return { type: "grammar", grammar: await jsonGrammar(rule, xgrammar) };
     case "regex":
       return { type: "regex", pattern: rule.pattern };
     case "choice":
@@ -48,23 +51,37 @@ async function formatOf(rule: Rule, xgrammar: XGrammar): Promise<Format> {
 }
 
 /** `<tool_call>\n{"name": …, "arguments": …}\n</tool_call>`, as the chat template writes calls. */
-async function callsOf(tools: ToolRule[], calls: GrammarSpec["calls"], xgrammar: XGrammar): Promise<Format> {
+async function callsOf({ tools, calls, content }: GrammarSpec, xgrammar: XGrammar): Promise<Format> {
   const forms: Format[] = [];
-  for (const { name, schema } of tools) {
-    const given = { type: "grammar", grammar: await jsonGrammar(schema, true, xgrammar) };
+  for (const { name, arguments: rule } of tools) {
+    const given = { type: "grammar", grammar: await jsonGrammar(rule, xgrammar) };
     const begin = `<tool_call>\n{"name": ${JSON.stringify(name)}, "arguments": `;
     forms.push({ type: "tag", begin, content: given, end: "}\n</tool_call>" });
   }
-  if (calls === "one") return forms.length === 1 ? forms[0] : { type: "or", elements: forms };
-  return { type: "tags_with_separator", tags: forms, separator: "\n", at_least_one: true };
+  const one = forms.length === 1 ? forms[0] : { type: "or", elements: forms };
+  if (calls === "one") return one;
+  if (content === null) {
+    return { type: "tags_with_separator", tags: forms, separator: "\n", at_least_one: true };
+  }
+  // Beside content the library takes no open number of calls.
+  let several: Format = one;
+  for (let call = 1; call < MOST_BESIDE; call++) {
+    const more = { type: "sequence", elements: [literal("\n"), several] };
+    several = { type: "sequence", elements: [one, { type: "or", elements: [NOTHING, more] }] };
+  }
+  return several;
 }
 
-/** The schema's grammar as text, its unbounded white space bounded. */
-async function jsonGrammar(schema: unknown, strict: boolean, { Grammar }: XGrammar): Promise<string> {
+/** The schema's grammar as text: its unbounded white space bounded, stand-ins replaced by what they stand for. */
+async function jsonGrammar({ schema, rules }: JsonRule, { Grammar }: XGrammar): Promise<string> {
   const text = JSON.stringify(schema);
-  const grammar = await Grammar.fromJSONSchema(text, true, undefined, undefined, strict, MOST_SPACES);
+  const grammar = await Grammar.fromJSONSchema(text, true, undefined, undefined, true, MOST_SPACES);
   try {
-    return grammar.toString().replaceAll("[ \\n\\t]*", `[ \\n\\t]{0,${MOST_SPACES}}`);
+    let out = grammar.toString().replaceAll("[ \\n\\t]*", `[ \\n\\t]{0,${MOST_SPACES}}`);
+    for (const [name, expression] of Object.entries(rules)) {
+      out = out.replaceAll(`\\"${name}\\"`, () => `" ${expression} "`);
+    }
+    return out;
   } finally {
     grammar.dispose();
   }

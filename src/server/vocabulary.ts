@@ -1,0 +1,23 @@
+/** The tokenizer as grammars need it: made once, in slices, as there are many ids. */
+
+import { printable, type Vocabulary } from "../engine/grammar/spec.ts";
+import type { ModelInfo, PromptBuilder } from "../families/family.ts";
+
+const SLICE = 4096;
+const made = new WeakMap<PromptBuilder, Promise<Vocabulary>>();
+
+export function vocabularyOf(prompt: PromptBuilder, info: ModelInfo): Promise<Vocabulary> {
+  let vocabulary = made.get(prompt);
+  if (vocabulary === undefined) made.set(prompt, vocabulary = make(prompt, info));
+  return vocabulary;
+}
+
+async function make(prompt: PromptBuilder, { vocabSize, eosIds }: ModelInfo): Promise<Vocabulary> {
+  const tokens: string[] = [];
+  for (let id = 0; id < vocabSize; id++) {
+    // Control tokens have a text, but no answer's text holds them.
+    tokens.push(prompt.decode([id]) === "" ? "" : printable(prompt.tokenBytes(id)));
+    if (id % SLICE === SLICE - 1) await new Promise((resolve) => setTimeout(resolve));
+  }
+  return { tokens, size: vocabSize, stopIds: eosIds };
+}
