@@ -65,9 +65,11 @@ export async function serve(
         maxWaiting: options.maxWaiting,
         prefixCache: options.prefixCache,
       },
-      model: options.verify === null
-        ? options.engineOptions
-        : { verify: options.verify, ...options.engineOptions },
+      model: {
+        ...(options.verify === null ? {} : { verify: options.verify }),
+        ...(options.state === null ? {} : { profileFile: `${options.state}/kernels.json` }),
+        ...options.engineOptions,
+      },
       saved: options.state === null
         ? null
         : { path: `${options.state}/cache.valleykv`, fingerprint: fingerprintOf(options) },

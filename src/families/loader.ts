@@ -1,5 +1,5 @@
 /** What a family gives the registry on the GPU side, and the memory plan that all share. */
-import type { Profile, Runtime } from "../gpu/runtime.ts";
+import type { Profile, ProfileName, Runtime } from "../gpu/runtime.ts";
 import { type KvPrecision, maxPlaces, placeBytes } from "../model/attention.ts";
 import type { Checkpoint } from "../model/checkpoint.ts";
 import type { Precision } from "../model/linear_load.ts";
@@ -19,8 +19,10 @@ export interface LoadOptions {
   blockSize: number;
   /** Digests of a converted model: "fast": as they are read; "full": all files first. */
   verify: "fast" | "full";
-  /** Choices by device; null: measure them. */
-  profile: Profile | null;
+  /** Choice of kernels, or the name of a tested one; null: what `profileFile` has for the device, or measurement says. */
+  profile: Profile | ProfileName | null;
+  /** Where measured choices are kept; null: nowhere. */
+  profileFile: string | null;
 }
 
 export interface FamilyLoader {

@@ -1,6 +1,7 @@
 /** Which family serves a checkpoint folder: a predicate on config.json → loader. The GPU side, for the engine's Worker. */
 import { openGpu } from "../gpu/device.ts";
-import { Runtime } from "../gpu/runtime.ts";
+import { keptProfile } from "../gpu/kept_profile.ts";
+import { type Profile, PROFILES, Runtime } from "../gpu/runtime.ts";
 import { measureProfile } from "../gpu/profile.ts";
 import { Checkpoint } from "../model/checkpoint.ts";
 import { openVerified } from "../weights/verify.ts";
@@ -25,6 +26,7 @@ export const LOAD_DEFAULTS: LoadOptions = {
   blockSize: 16,
   verify: "fast",
   profile: null,
+  profileFile: null,
 };
 
 /** Loads a checkpoint folder onto the GPU. @throws Error naming the file, key or tensor that does not fit. */
@@ -38,7 +40,7 @@ export async function loadModel(folder: string, given: Partial<LoadOptions> = {}
     );
   }
   const runtime = new Runtime(await openGpu());
-  runtime.profile = options.profile ?? await measureProfile(runtime);
+  runtime.profile = await profileOf(runtime, options);
   let checkpoint: Checkpoint | null = null;
   try {
     checkpoint = Checkpoint.open(folder, openVerified(folder, options.verify));
@@ -51,4 +53,13 @@ export async function loadModel(folder: string, given: Partial<LoadOptions> = {}
   } finally {
     checkpoint?.close();
   }
+}
+
+async function profileOf(runtime: Runtime, { profile, profileFile }: LoadOptions): Promise<Profile> {
+  if (typeof profile === "string") {
+    if (Object.hasOwn(PROFILES, profile)) return PROFILES[profile];
+    throw new Error(`Cannot use kernels ${profile}: known are ${Object.keys(PROFILES).join(", ")}`);
+  }
+  if (profile !== null) return profile;
+  return profileFile === null ? await measureProfile(runtime) : await keptProfile(runtime, profileFile);
 }
