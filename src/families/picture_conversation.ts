@@ -98,10 +98,9 @@ export function placeParts(
   });
 }
 
-/** Each stand-in becomes the picture's markers; offsets of guarded text move along. */
-export function expandStandIn({ text, blocked }: Rendered, standIn: string): Rendered {
+/** Each stand-in becomes `markers`; offsets of guarded text move along. */
+export function expandStandIn({ text, blocked }: Rendered, standIn: string, markers = WRAPPED): Rendered {
   const moved = new Set<number>();
-  const grown = WRAPPED.length - 1;
   const places = [...blocked ?? []].sort((a, b) => a - b);
   let out = "", from = 0, next = 0;
   for (const part of text.split(standIn)) {
@@ -109,7 +108,7 @@ export function expandStandIn({ text, blocked }: Rendered, standIn: string): Ren
     const end = from + part.length;
     for (; next < places.length && places[next] < end; next++) moved.add(places[next] + shift);
     from = end + 1;
-    out += part + WRAPPED;
+    out += part + markers;
   }
-  return { text: out.slice(0, -(grown + 1)), blocked: moved };
+  return { text: out.slice(0, out.length - markers.length), blocked: moved };
 }

@@ -3,6 +3,9 @@ import { readCheckpointFiles } from "../prompt/checkpoint_files.ts";
 import type { Media } from "../prompt/media.ts";
 import type { ModelCard, PromptBuilder } from "./family.ts";
 import { readModelFolder } from "./model_folder.ts";
+import { isValley1, readValley1Config } from "./valley1/config.ts";
+import { EDGES } from "./valley1/conversation.ts";
+import { Valley1Prompt } from "./valley1/prompt.ts";
 import { isValley2, readValley2Config } from "./valley2/config.ts";
 import { valley2Prompt } from "./valley2/prompt.ts";
 import { isValley25, readValley25Config } from "./valley2_5/config.ts";
@@ -32,6 +35,11 @@ export async function loadPrompt(folder: string, media: Media): Promise<LoadedPr
         sampling,
       },
     };
+  }
+  if (isValley1(config)) {
+    const prompt = new Valley1Prompt(await readCheckpointFiles(folder), readValley1Config(config), media);
+    const modalities: ModelCard["modalities"] = ["image", "video"];
+    return { prompt, card: { reasoning: "none", tags: null, edges: EDGES, modalities, sampling } };
   }
   if (isValley2(config)) {
     const prompt = valley2Prompt(await readCheckpointFiles(folder), readValley2Config(config), media);

@@ -8,6 +8,8 @@ export interface CheckpointFiles {
   tokenizer: Json;
   /** {} where the file is missing. */
   tokenizerConfig: Json;
+  /** special_tokens_map.json; {} where the file is missing. */
+  specialTokens?: Json;
   preprocessor: Json;
   /** null where the file is missing. */
   videoPreprocessor: Json | null;
@@ -36,6 +38,7 @@ export async function readCheckpointFiles(folder: string): Promise<CheckpointFil
   return {
     tokenizer,
     tokenizerConfig,
+    specialTokens: await readJson(`${folder}/special_tokens_map.json`) ?? {},
     preprocessor: await readJson(`${folder}/preprocessor_config.json`) ?? {},
     videoPreprocessor: await readJson(`${folder}/video_preprocessor_config.json`),
     template,

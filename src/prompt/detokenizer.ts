@@ -25,23 +25,49 @@ export function byteLevelBytes(token: string): Uint8Array {
   return bytes;
 }
 
+/** Whether a tokenizer.json is LLaMA's: `▁` before the text and for spaces, byte fallback, one leading space stripped. */
+// deno-lint-ignore no-explicit-any
+export function isSentencePiece({ decoder, normalizer, pre_tokenizer, model }: any): boolean {
+  const steps = (list: { type: string }[] | undefined): string => (list ?? []).map(({ type }) => type).join();
+  return decoder?.type === "Sequence" && steps(decoder.decoders) === "Replace,ByteFallback,Fuse,Strip" &&
+    normalizer?.type === "Sequence" && steps(normalizer.normalizers) === "Prepend,Replace" &&
+    pre_tokenizer === null && model?.byte_fallback === true;
+}
+
+/** Bytes of a sentencepiece token. */
+export function pieceBytes(token: string): Uint8Array {
+  const byte = /^<0x([0-9A-F]{2})>$/.exec(token);
+  return byte ? Uint8Array.of(parseInt(byte[1], 16)) : new TextEncoder().encode(token.replaceAll("▁", " "));
+}
+
 export class Detokenizer {
   readonly #bytesOf: (id: number) => Uint8Array;
+  readonly #stripFirst: boolean;
+  #strip: boolean;
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-  /** `bytesOf`: UTF-8 bytes of an id. */
-  constructor(bytesOf: (id: number) => Uint8Array) {
+  /**
+   * `bytesOf`: UTF-8 bytes of an id. `stripFirst`: one space at the very beginning is not text.
+   */
+  constructor(bytesOf: (id: number) => Uint8Array, stripFirst = false) {
     this.#bytesOf = bytesOf;
+    this.#stripFirst = stripFirst;
+    this.#strip = stripFirst;
   }
 
   /** The text that this id completes; "" while a character is incomplete. Bytes that can't be UTF-8 give U+FFFD. */
   push(id: number): string {
     const bytes = this.#bytesOf(id);
-    return bytes.length === 0 ? "" : this.#decoder.decode(bytes, { stream: true });
+    if (bytes.length === 0) return "";
+    const text = this.#decoder.decode(bytes, { stream: true });
+    const strip = this.#strip;
+    this.#strip = false;
+    return strip && text.startsWith(" ") ? text.slice(1) : text;
   }
 
   /** What was held back: "" or U+FFFD for a character that never became whole. Starts anew. */
   end(): string {
+    this.#strip = this.#stripFirst;
     return this.#decoder.decode();
   }
 }

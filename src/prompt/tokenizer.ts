@@ -11,7 +11,7 @@ import { Tokenizer as BaseTokenizer } from "@huggingface/tokenizers";
 import { type AddedToken, AddedTokenSplitter, parseAddedToken } from "./added_tokens.ts";
 import { cutText, isQwenPreTokenizer } from "./cut_text.ts";
 import { mergeRun } from "./bpe_run.ts";
-import { byteLevelBytes, Detokenizer } from "./detokenizer.ts";
+import { byteLevelBytes, Detokenizer, isSentencePiece, pieceBytes } from "./detokenizer.ts";
 
 /** A control token that a checkpoint's config names but its tokenizer.json may lack. */
 export interface ExtraToken {
@@ -34,6 +34,8 @@ export class Tokenizer {
   readonly #byId = new Map<number, AddedToken>();
   readonly #splitter: AddedTokenSplitter;
   readonly #bytes = new Map<number, Uint8Array>();
+  /** LLaMA's sentencepiece: `▁` for a space, bytes as `<0x0A>`; the first piece's space is not text. */
+  readonly #pieces: boolean;
   /** The pre-tokenizer is Qwen's, so `cutText` cuts where it cuts anyway. */
   readonly #cuttable: boolean;
 
@@ -43,7 +45,8 @@ export class Tokenizer {
    */
   constructor(json: Json, extra: readonly ExtraToken[] = []) {
     const decoder = json?.decoder?.type;
-    if (decoder !== "ByteLevel") {
+    this.#pieces = isSentencePiece(json);
+    if (decoder !== "ByteLevel" && !this.#pieces) {
       throw new Error(`Cannot read tokenizer.json: decoder ${decoder} is not known`);
     }
     const tokens = ((json.added_tokens ?? []) as Record<string, unknown>[]).map(parseAddedToken);
@@ -141,7 +144,10 @@ export class Tokenizer {
 
   /** A decoder for ids that come one by one. */
   detokenizer(keepSpecial = false): Detokenizer {
-    return new Detokenizer((id) => !keepSpecial && this.specialIds.has(id) ? NOTHING : this.tokenBytes(id));
+    return new Detokenizer(
+      (id) => !keepSpecial && this.specialIds.has(id) ? NOTHING : this.tokenBytes(id),
+      this.#pieces,
+    );
   }
 
   /** UTF-8 bytes of one token (may be part of a character); empty for an unknown id. */
@@ -154,6 +160,8 @@ export class Tokenizer {
         ? new TextEncoder().encode(added.content)
         : token === undefined
         ? NOTHING
+        : this.#pieces
+        ? pieceBytes(token)
         : byteLevelBytes(token);
       this.#bytes.set(id, bytes);
     }

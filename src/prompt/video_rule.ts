@@ -12,6 +12,14 @@ export function sampleFrames(totalFrames: number, videoFps: number, plan: VideoP
   if (plan.spread === true && plan.nframes !== null && totalFrames > 0) {
     return spreadFrames(totalFrames, plan.nframes);
   }
+  if (plan.spread === true && plan.fps !== null && totalFrames > 0) {
+    const taken = steppedFrames(totalFrames, videoFps, plan.fps);
+    if (taken.length <= plan.maxFrames) return taken;
+    throw new PromptError(
+      `The video gives ${taken.length} frames at fps ${plan.fps}: this model takes ${plan.maxFrames}`,
+      "too_many_frames",
+    );
+  }
   let count: number;
   if (plan.nframes !== null) {
     count = roundHalfEven(plan.nframes / factor) * factor;
@@ -29,6 +37,12 @@ export function sampleFrames(totalFrames: number, videoFps: number, plan: VideoP
     );
   }
   return linspace(totalFrames - 1, count).map(roundHalfEven);
+}
+
+/** Valley (2023) by frames a second: every trunc(round(file's)/asked)-th frame from the first. */
+export function steppedFrames(totalFrames: number, videoFps: number, fps: number): number[] {
+  const step = Math.max(1, Math.trunc(roundHalfEven(videoFps) / fps));
+  return Array.from({ length: Math.ceil(totalFrames / step) }, (_, i) => i * step);
 }
 
 /** The older families' rule: i·(total − 1)/(count − 1) cut down, the last exactly total − 1; short videos repeat frames. */

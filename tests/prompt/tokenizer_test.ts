@@ -4,6 +4,7 @@ import { ControlText } from "../../src/prompt/control_text.ts";
 import { mergeRun } from "../../src/prompt/bpe_run.ts";
 import { cutText } from "../../src/prompt/cut_text.ts";
 import { Tokenizer } from "../../src/prompt/tokenizer.ts";
+import { llama2TokenizerJson } from "../../tools/golden/llama2_vocabulary.ts";
 import { qwen3Tokenizer, qwen3TokenizerJson } from "../../tools/golden/qwen3_vocabulary.ts";
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";
 
@@ -237,4 +238,18 @@ Deno.test("tokens that a config names and the file lacks are added; contradictio
   await assertThrows(() => new Tokenizer({ ...json, decoder: { type: "WordPiece" } }), /decoder WordPiece/);
   const audio = new Tokenizer(json, [{ id: 151657, content: "<tool_call>" }]);
   assert(audio.specialIds.has(151657), "a placeholder is special whatever the file says");
+});
+
+Deno.test("LLaMA's sentencepiece: bytes for what the vocabulary lacks, one leading space, control text kept out", () => {
+  const llama = new Tokenizer(llama2TokenizerJson({ "<im_start>": 32000 }));
+  for (const text of ["Hello  world\n", "价格 👩‍👩‍👧 naïve", " a", "\t\r\n", "x<0x41>y", "▁"]) {
+    const ids = llama.encode(text);
+    assertEquals(llama.decode(ids), text.replaceAll("▁", " "));
+    const stream = llama.detokenizer();
+    assertEquals([...ids].map((id) => stream.push(id)).join("") + stream.end(), text.replaceAll("▁", " "));
+  }
+  assertEquals([...llama.encode("a<im_start>b")].includes(32000), true);
+  assertEquals([...llama.encode("a<im_start>b", new Set([1]))].includes(32000), false);
+  assertEquals(llama.decode([32000, ...llama.encode("b")]), "b");
+  assertEquals([...llama.tokenBytes(llama.tokenId("<0x0A>")!)], [10]);
 });

@@ -16,10 +16,12 @@ import { valley2_5 } from "./model_valley2_5.ts";
 import { valley3 } from "./model_valley3.ts";
 import { runPreprocessAudio } from "./preprocess_audio.ts";
 import { runPreprocessImage } from "./preprocess_image.ts";
+import { runPreprocessImage1, runPreprocessVideo1 } from "./preprocess_image_valley1.ts";
 import { runPreprocessImage2 } from "./preprocess_image_valley2.ts";
 import { runPreprocessImage25 } from "./preprocess_image_valley2_5.ts";
 import { runSpreadFrames } from "./preprocess_video_valley.ts";
 import { runPreprocessVideo } from "./preprocess_video.ts";
+import { runPrompts1 } from "./prompts_valley1.ts";
 import { runPrompts2, runPrompts25 } from "./prompts_pictures.ts";
 import { runPrompts } from "./prompts.ts";
 import type { CaseResult, GoldenOptions } from "./report.ts";
@@ -37,6 +39,9 @@ const RUNNERS: Record<string, Record<string, Run>> = {
   },
   valley1: {
     "model": (dir, options) => runModelCase(valley1, dir, options),
+    "preprocess-image": runPreprocessImage1,
+    "preprocess-video": runPreprocessVideo1,
+    "prompts": runPrompts1,
   },
   valley2: {
     "model": (dir, options) => runModelCase(valley2, dir, options),
