@@ -3,6 +3,8 @@ import { readCheckpointFiles } from "../prompt/checkpoint_files.ts";
 import type { Media } from "../prompt/media.ts";
 import type { ModelCard, PromptBuilder } from "./family.ts";
 import { readModelFolder } from "./model_folder.ts";
+import { isTextModel, readTextConfig } from "./text/config.ts";
+import { TEXT_TAGS, TextPrompt } from "./text/prompt.ts";
 import { isValley1, readValley1Config } from "./valley1/config.ts";
 import { EDGES } from "./valley1/conversation.ts";
 import { Valley1Prompt } from "./valley1/prompt.ts";
@@ -44,6 +46,10 @@ export async function loadPrompt(folder: string, media: Media): Promise<LoadedPr
   if (isValley2(config)) {
     const prompt = valley2Prompt(await readCheckpointFiles(folder), readValley2Config(config), media);
     return { prompt, card: { reasoning: "none", tags: null, modalities: ["image", "video"], sampling } };
+  }
+  if (isTextModel(config)) {
+    const prompt = new TextPrompt(await readCheckpointFiles(folder), readTextConfig(config));
+    return { prompt, card: { reasoning: "none", tags: TEXT_TAGS, modalities: [], sampling } };
   }
   if (!isValley3(config)) {
     throw new Error(

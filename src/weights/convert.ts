@@ -16,7 +16,7 @@ import { safetensorsHeader } from "./safetensors_writer.ts";
 import type { Rounding } from "./slab.ts";
 import { SlabPool } from "./slab_pool.ts";
 import type { SourceFile, WeightSource } from "./source.ts";
-import { openSafetensorsSource } from "./source_safetensors.ts";
+import { openSource } from "./open_source.ts";
 
 export interface ConvertOptions {
   /** Where the source came from, for the manifest. */
@@ -57,7 +57,7 @@ export async function convert(
   target: string,
   options: ConvertOptions = {},
 ): Promise<Manifest> {
-  const weights = openSafetensorsSource(source);
+  const weights = openSource(source);
   try {
     return await new Conversion(source, target, weights, options).run();
   } catch (error) {
@@ -230,9 +230,12 @@ class Conversion {
   #copy(manifest: Manifest): void {
     for (const name of COPIED) {
       const made = this.weights.made[name];
-      const bytes = made === undefined
-        ? readWhole(this.#disk, `${this.source}/${name}`, MOST_COPIED)
-        : new TextEncoder().encode(made);
+      const { folder } = this.weights;
+      const bytes = made !== undefined
+        ? new TextEncoder().encode(made)
+        : folder === null
+        ? null
+        : readWhole(this.#disk, `${folder}/${name}`, MOST_COPIED);
       if (bytes === null) continue;
       writeWhole(this.#disk, `${this.#work}/${name}`, bytes);
       manifest.files[name] = createHash("sha256").update(bytes).digest("hex");

@@ -7,6 +7,7 @@ export const COPIED: readonly string[] = [
   "video_preprocessor_config.json",
   "tokenizer.json",
   "tokenizer_config.json",
+  "special_tokens_map.json",
   "chat_template.jinja",
   "chat_template.json",
   "LICENSE",

@@ -1,5 +1,7 @@
 /** A slab: some rows of one tensor as the source stores them, and its way to int4. Runs in a Worker or in place. */
 import { type Dtype, toFloat32 } from "../gpu/safetensors.ts";
+import type { GgufType } from "./gguf.ts";
+import { floatsOfBlocks, int4OfBlocks, isCoded } from "./gguf_values.ts";
 import { HALVES } from "./half.ts";
 import { bitsOf, type Int4Tensor, quantiseNearest, type ValueBits } from "./quantise.ts";
 import { quantiseSearch } from "./quantise_search.ts";
@@ -7,7 +9,9 @@ import { quantiseSearch } from "./quantise_search.ts";
 export type Rounding = "nearest" | "search";
 
 /** Rows as stored; the buffers are given away. */
-export type SlabInput = { kind: "plain"; dtype: Dtype; bytes: Uint8Array<ArrayBuffer> };
+export type SlabInput =
+  | { kind: "plain"; dtype: Dtype; bytes: Uint8Array<ArrayBuffer> }
+  | { kind: "gguf"; type: GgufType; bytes: Uint8Array<ArrayBuffer> };
 
 export interface SlabJob {
   input: SlabInput;
@@ -20,8 +24,11 @@ export interface SlabJob {
 
 /** @throws QuantiseError, its row counted from the slab's first */
 export function runSlab(job: SlabJob): Int4Tensor {
-  const { rows, k } = job;
-  const values = plainBits(job.input.bytes, job.input.dtype);
+  const { rows, k, input } = job;
+  if (input.kind === "gguf" && isCoded(input.type)) return int4OfBlocks(input.type, input.bytes, rows, k);
+  const values = input.kind === "gguf"
+    ? bitsOf(floatsOfBlocks(input.type, input.bytes))
+    : plainBits(input.bytes, input.dtype);
   return job.rounding === "search"
     ? quantiseSearch(values, rows, k, job.importance)
     : quantiseNearest(values, rows, k);

@@ -8,6 +8,8 @@ export interface SourceTensor {
   shape: number[];
   /** Bytes in the source, for progress. */
   bytes: number;
+  /** Bytes of a kept tensor as it is stored, where those are not `bytes`. */
+  storedBytes?: number;
   /** int4: rows of `shape` [n, k]; a dtype: kept, stored as that. */
   target: "int4" | Dtype;
   /** Rows (indices of the first dimension; a scalar is one row) come in slabs of at most so many; null: all at once. */
@@ -31,6 +33,8 @@ export interface WeightSource {
   digest: string;
   /** Changes also when a file was merely written again (modification times). */
   stamp: string;
+  /** Where files to copy lie; null: nowhere. */
+  folder: string | null;
   /** Files that are made rather than copied (config.json without its quantisation), by name. */
   made: Record<string, string>;
   close(): void;

@@ -33,6 +33,7 @@ export function openSafetensorsSource(folder: string, keeps = becomesInt4): Weig
           .map((t) => sourceTensor(file, t, keeps)),
       })),
       ...fingerprints(names.map((name) => `${folder}/${name}`), files),
+      folder,
       made: {},
       close: () => files.forEach((file) => file.close()),
     };

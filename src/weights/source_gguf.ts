@@ -1,0 +1,113 @@
+/**
+ * A GGUF file of a text model as a source. Tensors of 4 bits keep their codes; beside such, tensors of other types were
+ * left finer on purpose and stay without loss (F16, BF16, F32; Q8_0 as F32). In a file without 4-bit tensors the
+ * matrices become int4 as those of a published checkpoint do.
+ */
+import { createHash } from "node:crypto";
+import type { Dtype } from "../gpu/safetensors.ts";
+import { GgufFile, type GgufTensor, type GgufType } from "./gguf.ts";
+import { type GgufModel, readGgufModel } from "./gguf_config.ts";
+import { floatsOfBlocks, isCoded } from "./gguf_values.ts";
+import { becomesInt4 } from "./keep_rule.ts";
+import { rowsOfSlab, type SourceTensor, type WeightSource } from "./source.ts";
+
+const OUTPUT = "model.safetensors";
+
+/** ggml's name of each part → the official one. */
+const PARTS: Record<string, string> = {
+  attn_norm: "input_layernorm",
+  ffn_norm: "post_attention_layernorm",
+  attn_q: "self_attn.q_proj",
+  attn_k: "self_attn.k_proj",
+  attn_v: "self_attn.v_proj",
+  attn_output: "self_attn.o_proj",
+  attn_q_norm: "self_attn.q_norm",
+  attn_k_norm: "self_attn.k_norm",
+  ffn_gate: "mlp.gate_proj",
+  ffn_up: "mlp.up_proj",
+  ffn_down: "mlp.down_proj",
+};
+const WHOLE: Record<string, string> = {
+  "token_embd.weight": "model.embed_tokens.weight",
+  "output_norm.weight": "model.norm.weight",
+  "output.weight": "lm_head.weight",
+};
+
+/** @throws Error naming what is missing, damaged or not supported */
+export function openGgufSource(path: string): WeightSource {
+  const file = GgufFile.open(path);
+  try {
+    const model = readGgufModel(file);
+    const tensors = [...file.tensors.values()];
+    const coded = tensors.some(({ type }) => isCoded(type));
+    const digest = createHash("sha256").update(JSON.stringify([[...file.tensors], [...file.metadata]]))
+      .digest("hex");
+    const { size, mtime } = Deno.statSync(path);
+    return {
+      files: [{ name: OUTPUT, tensors: tensors.map((t) => sourceTensor(file, t, model, coded)) }],
+      digest,
+      stamp: createHash("sha256").update(`${digest} ${size} ${mtime?.getTime() ?? 0}`).digest("hex"),
+      folder: null,
+      made: model.made,
+      close: () => file.close(),
+    };
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+/** Type in which a kept tensor is stored. */
+const keptAs = (type: GgufType): Dtype => type === "F16" || type === "BF16" ? type : "F32";
+
+function sourceTensor(file: GgufFile, t: GgufTensor, model: GgufModel, coded: boolean): SourceTensor {
+  const name = officialName(file.path, t.name);
+  const { type, shape, rowBytes } = t;
+  const fine = ["F32", "F16", "BF16", "Q8_0"].includes(type);
+  const int4 = becomesInt4(name, shape) && !(coded && fine);
+  const heads = headsOf(t.name, model);
+  const rowsOf = (from: number, count: number) => {
+    const bytes = file.read(t, from * rowBytes, count * rowBytes);
+    return heads ? unpermuted(bytes, rowBytes, model.headDim) : bytes;
+  };
+  const target = int4 ? "int4" : keptAs(type);
+  const values = shape.reduce((a, b) => a * b, 1);
+  const slab = rowsOfSlab(int4 ? rowBytes : Math.max(rowBytes, 4 * shape[shape.length - 1]));
+  return {
+    name,
+    shape,
+    bytes: t.bytes,
+    storedBytes: values * (target === "F32" ? 4 : 2),
+    target,
+    // A head's rows are put in order together.
+    slabRows: heads ? Math.max(1, Math.floor(slab / model.headDim)) * model.headDim : slab,
+    slab: (from, count) => ({ kind: "gguf", type, bytes: rowsOf(from, count) }),
+    raw(from, count) {
+      if (shape.length === 1) [from, count] = [0, 1];
+      const bytes = rowsOf(from, count);
+      return target === type ? bytes : new Uint8Array(floatsOfBlocks(type, bytes).buffer);
+    },
+  };
+}
+
+function officialName(path: string, name: string): string {
+  const [, layer, part, kind] = /^blk\.(\d+)\.(\w+)\.(weight|bias)$/.exec(name) ?? [];
+  if (part !== undefined && Object.hasOwn(PARTS, part)) return `model.layers.${layer}.${PARTS[part]}.${kind}`;
+  if (Object.hasOwn(WHOLE, name)) return WHOLE[name];
+  throw new Error(`Cannot convert ${path}: tensor ${name} is not one of a llama, qwen2 or qwen3 text model`);
+}
+
+/** Whether the tensor's rows are heads whose rotary pairs llama's converter put side by side. */
+const headsOf = (name: string, { architecture }: GgufModel): boolean =>
+  architecture === "llama" && /\.attn_[qk]\.weight$/.test(name);
+
+/** Rows 2j, 2j + 1 of each head become rows j, j + dim/2: the two halves that the official rotation pairs. */
+function unpermuted(bytes: Uint8Array<ArrayBuffer>, rowBytes: number, dim: number): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(bytes.length);
+  for (let row = 0; row < bytes.length / rowBytes; row++) {
+    const inHead = row % dim;
+    const to = row - inHead + (inHead >> 1) + (inHead & 1) * (dim >> 1);
+    out.set(bytes.subarray(row * rowBytes, (row + 1) * rowBytes), to * rowBytes);
+  }
+  return out;
+}
