@@ -1,6 +1,7 @@
 /** Command line and environment → options. Each flag is also an environment variable: `--api-keys`, VALLEY_API_KEYS. */
 
 import { parseArgs } from "node:util";
+import { MAX_DRAWS } from "../families/family.ts";
 
 export class UsageError extends Error {
   constructor(message: string) {
@@ -31,6 +32,8 @@ export interface ServeOptions {
   drainTimeout: number;
   maxWaiting: number;
   prefixCache: boolean;
+  /** Ids guessed by prompt lookup and checked in one step; 0: off. */
+  speculate: number;
   /** Check of a converted model's digests; null: the engine's own choice. */
   verify: "fast" | "full" | null;
   /** Load options of the engine as JSON. */
@@ -52,6 +55,7 @@ const FLAGS = {
   "drain-timeout": { type: "string" },
   "max-waiting": { type: "string" },
   "no-prefix-cache": { type: "boolean" },
+  speculate: { type: "string" },
   verify: { type: "string" },
   "engine-options": { type: "string" },
 } as const;
@@ -103,6 +107,7 @@ export function serveOptions(args: string[], env: Env, defaultModel: string): Se
     drainTimeout: number("drain-timeout", 25, 86400),
     maxWaiting: number("max-waiting", 128, 100_000),
     prefixCache: !truth("no-prefix-cache"),
+    speculate: Math.floor(number("speculate", 0, MAX_DRAWS - 1)),
     verify,
     engineOptions: jsonObject(text("engine-options") ?? "{}"),
   };

@@ -64,6 +64,7 @@ export async function serve(
         ...DEFAULT_ENGINE_OPTIONS,
         maxWaiting: options.maxWaiting,
         prefixCache: options.prefixCache,
+        speculate: options.speculate,
       },
       model: {
         ...(options.verify === null ? {} : { verify: options.verify }),

@@ -14,7 +14,13 @@ import {
   type GenerationEvent,
   type Score,
 } from "./generation.ts";
-import { DEFAULT_SCHEDULER_OPTIONS, type Plan, Scheduler, type SchedulerOptions } from "./scheduler.ts";
+import {
+  DEFAULT_SCHEDULER_OPTIONS,
+  type Plan,
+  type PlanEntry,
+  Scheduler,
+  type SchedulerOptions,
+} from "./scheduler.ts";
 import { restoreCache, saveCache, type SavedCounts } from "./saved_cache.ts";
 import { Constraints } from "./constraints.ts";
 import type { Sequence } from "./sequence.ts";
@@ -72,6 +78,7 @@ export class Engine {
     this.#listener = listener;
     this.#options = options;
     this.#scheduler = new Scheduler(model.info, options);
+    void model.whenLost?.then((reason) => this.#fail(reason));
   }
 
   /** Takes a request; its news go to the listener under `id`. Throws EngineError if it can't be taken. */
@@ -173,17 +180,20 @@ export class Engine {
   }
 
   #step(
-    { sequence, start, count, fromSlot, samples, first, mediaRows, mask }: Plan["entries"][number],
+    { sequence, start, count, fromSlot, samples, first, mediaRows, mask, guess }: PlanEntry,
   ): SequenceStep {
     const { blockSize, positionAxes } = this.#model.info;
     return {
       slot: sequence.slot,
-      ids: fromSlot ? null : Uint32Array.from(sequence.ids.slice(start, start + count)),
+      ids: fromSlot
+        ? null
+        : Uint32Array.from([...sequence.ids.slice(start, start + count - guess.length), ...guess]),
       start,
       positions: sequence.positions(start, count, positionAxes),
       mediaRows,
       blocks: Uint32Array.from(sequence.blocks.slice(0, Math.ceil((start + count) / blockSize))),
       sample: samples ? sequence.params.sampling : null,
+      ...(guess.length === 0 ? {} : { draws: count }),
       ...(mask === undefined ? {} : { mask }),
       ...(first && penalizes(sequence.params.sampling) ? { history: historyOf(sequence) } : {}),
     };
@@ -202,23 +212,22 @@ export class Engine {
     group.plans.forEach((plan, step) => {
       const drawn = sampled[step][Symbol.iterator]();
       for (const entry of plan.entries) {
-        const sample: Sampled | null = entry.samples ? drawn.next().value ?? null : null;
-        const id = sample?.id ?? null;
         const { sequence } = entry;
-        const stopped = id !== null && this.#stopsAt(sequence, id);
-        this.#scheduler.finishEntry(entry, stopped ? null : id);
-        if (id === null || !this.#sequences.has(sequence.id)) continue;
+        const right = entry.samples ? checked(drawn, entry.guess) : [];
+        const end = right.findIndex(({ id }, i) => this.#stopsAt(sequence, id, i));
+        const kept = end < 0 ? right : right.slice(0, end);
+        this.#scheduler.finishEntry(entry, kept.map(({ id }) => id));
+        if (right.length === 0 || !this.#sequences.has(sequence.id)) continue;
         const own = news.get(sequence) ?? { ids: [], scores: [] };
         news.set(sequence, own);
-        if (!stopped) {
+        for (const { id, logprob, top = [] } of kept) {
           own.ids.push(id);
-          if (sample?.logprob !== undefined) {
-            own.scores.push({ logprob: sample.logprob, top: sample.top ?? [] });
-          }
+          if (logprob !== undefined) own.scores.push({ logprob, top });
+          this.constraints.accept(sequence, id);
         }
-        if (!stopped) this.constraints.accept(sequence, id);
         const full = sequence.ids.length - sequence.promptLength >= sequence.maxTokens;
-        if (stopped || full) this.#finish(sequence, own, stopped ? "stop" : "length", stopped ? id : null);
+        if (end >= 0) this.#finish(sequence, own, "stop", right[end].id);
+        else if (full) this.#finish(sequence, own, "length", null);
       }
     });
     for (const [sequence, own] of news) {
@@ -226,9 +235,9 @@ export class Engine {
     }
   }
 
-  #stopsAt(sequence: Sequence, id: number): boolean {
-    return sequence.params.stopIds.includes(id) &&
-      sequence.ids.length - sequence.promptLength >= sequence.params.minTokens;
+  /** @param more ids of the answer before this one that the sequence does not have yet */
+  #stopsAt({ params, ids, promptLength }: Sequence, id: number, more: number): boolean {
+    return params.stopIds.includes(id) && ids.length + more - promptLength >= params.minTokens;
   }
 
   #finish(sequence: Sequence, news: News, reason: FinishReason, stopId: number | null): void {
@@ -262,6 +271,7 @@ export class Engine {
 
   /** The model failed: so do all requests. */
   #fail(reason: string): void {
+    if (this.#lost !== null) return;
     this.#lost = reason;
     this.#running = false;
     const error = new EngineError(`The device is lost: ${reason}`, "device_lost");
@@ -271,6 +281,17 @@ export class Engine {
     this.#groups.length = 0;
     this.#listener.lost(reason);
   }
+}
+
+/** Takes an entry's draws; those that count: up to the first that is not the id guessed there. */
+function checked(drawn: Iterator<Sampled>, guess: readonly number[]): Sampled[] {
+  const all: Sampled[] = [];
+  for (let i = 0; i <= guess.length; i++) {
+    const { value, done } = drawn.next();
+    if (!done) all.push(value);
+  }
+  const wrong = guess.findIndex((id, i) => all[i]?.id !== id);
+  return wrong < 0 ? all : all.slice(0, wrong + 1);
 }
 
 /** The device must know what was said so far. */

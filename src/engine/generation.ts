@@ -98,6 +98,9 @@ export interface EngineStats {
   cachedTokens: number;
   generatedTokens: number;
   preemptions: number;
+  /** Ids guessed by prompt lookup, and those of them that were right. */
+  guessedTokens: number;
+  rightGuesses: number;
   mediaEncoded: number;
   mediaReused: number;
 }

@@ -7,9 +7,10 @@
  * The device runs steps in order, so a step may rest on the results of one that has not been read.
  */
 
-import type { ModelInfo, Prompt } from "../families/family.ts";
+import { MAX_DRAWS, type ModelInfo, type Prompt } from "../families/family.ts";
 import { admissible } from "./admission.ts";
 import { EngineError, type EngineStats, type GenerateParams } from "./generation.ts";
+import { PromptLookup } from "./lookup.ts";
 import { type Encoding, Memory } from "./memory.ts";
 import { Sequence } from "./sequence.ts";
 import { WaitingQueue } from "./waiting_queue.ts";
@@ -20,6 +21,8 @@ export interface SchedulerOptions {
   /** Prompt tokens in a step that also decodes, so that decoding goes on evenly. */
   mixedPrefillTokens: number;
   prefixCache: boolean;
+  /** Ids guessed at most by prompt lookup and checked in one step; 0: off. */
+  speculate: number;
 }
 
 export const DEFAULT_SCHEDULER_OPTIONS: SchedulerOptions = {
@@ -27,6 +30,7 @@ export const DEFAULT_SCHEDULER_OPTIONS: SchedulerOptions = {
   maxWaitingPerKey: 64,
   mixedPrefillTokens: 256,
   prefixCache: true,
+  speculate: 0,
 };
 
 /** One sequence's part of a step. */
@@ -42,6 +46,8 @@ export interface PlanEntry {
   mediaRows: Int32Array | null;
   /** Ids that may be drawn; undefined: all. */
   mask: Uint32Array | undefined;
+  /** Guessed ids behind the known one, each checked by a draw before it; empty: an ordinary step. */
+  guess: number[];
 }
 
 export interface Plan {
@@ -60,7 +66,15 @@ export class Scheduler {
   readonly running: Sequence[] = [];
   readonly draining = new Set<Sequence>();
   #arrivals = 0;
-  readonly #counters = { steps: 0, promptTokens: 0, cachedTokens: 0, generatedTokens: 0, preemptions: 0 };
+  readonly #counters = {
+    steps: 0,
+    promptTokens: 0,
+    cachedTokens: 0,
+    generatedTokens: 0,
+    preemptions: 0,
+    guessedTokens: 0,
+    rightGuesses: 0,
+  };
 
   constructor(readonly info: ModelInfo, readonly options: SchedulerOptions = DEFAULT_SCHEDULER_OPTIONS) {
     this.memory = new Memory(info, options.prefixCache);
@@ -78,6 +92,10 @@ export class Scheduler {
       throw new EngineError(`The queue is full: ${this.queue.size} requests wait`, "full");
     }
     const sequence = new Sequence(id, prompt, params, maxTokens, this.#arrivals++, now);
+    const { adjust } = params.sampling;
+    // Penalties and constraints of an id depend on those before it, which a check of several at once does not know.
+    const free = adjust === undefined && params.grammar === undefined && !params.thought;
+    if (this.options.speculate > 0 && free) sequence.lookup = new PromptLookup();
     this.queue.push(sequence);
     return sequence;
   }
@@ -94,8 +112,12 @@ export class Scheduler {
     let budget = this.info.maxBatchTokens;
     for (const sequence of [...this.running]) {
       if (budget === 0) break;
-      if (!ready(sequence) || !sequence.decoding || !sequence.guided || !this.#grow(sequence, plan)) continue;
-      budget -= this.#take(plan, sequence, 1);
+      if (!ready(sequence) || !sequence.decoding || !sequence.guided) continue;
+      const guess = this.#guess(sequence, budget - 1);
+      if (guess === null || !this.#grow(sequence, plan)) continue;
+      budget -= guess.length > 0 && this.memory.grow(sequence, sequence.length + guess.length)
+        ? this.#check(plan, sequence, guess)
+        : this.#take(plan, sequence, 1);
     }
     if (plan.entries.length > 0) budget = Math.min(budget, this.options.mixedPrefillTokens);
     for (const sequence of this.running) {
@@ -111,15 +133,22 @@ export class Scheduler {
     return plan;
   }
 
-  /** A step's entry has been read: its tokens are in the cache. `id`: what it drew, unless it drew nothing. */
-  finishEntry({ sequence, start, count }: PlanEntry, id: number | null): void {
+  /** A step's entry has been read: its tokens are in the cache. `ids`: those it drew that count, none of an end. */
+  finishEntry({ sequence, start, count, guess }: PlanEntry, ids: readonly number[]): void {
     sequence.inFlight--;
-    sequence.completed = start + count;
+    if (guess.length > 0) {
+      const right = Math.max(0, ids.length - 1);
+      sequence.checking = false;
+      sequence.computed += right;
+      sequence.sampled += right;
+      sequence.lookup?.learn(right, sequence.ids.length + ids.length);
+      this.#counters.guessedTokens += guess.length;
+      this.#counters.rightGuesses += right;
+    }
+    sequence.completed = guess.length > 0 ? sequence.computed : start + count;
     if (sequence.state !== "ended") {
-      if (id !== null) {
-        sequence.ids.push(id);
-        this.#counters.generatedTokens++;
-      }
+      sequence.ids.push(...ids);
+      this.#counters.generatedTokens += ids.length;
       this.memory.commit(sequence);
     }
     if (sequence.inFlight > 0) return;
@@ -162,10 +191,42 @@ export class Scheduler {
     };
   }
 
+  /** Ids that may come next; null: not before those in flight are known. */
+  #guess({ lookup, ids, inFlight, sampled, maxTokens }: Sequence, room: number): number[] | null {
+    if (lookup === null) return [];
+    const most = Math.min(this.options.speculate, MAX_DRAWS - 1, room, maxTokens - sampled - 1);
+    const guess = lookup.guess(ids, most);
+    return guess.length > 0 && inFlight > 0 ? null : guess;
+  }
+
+  /** Books the known id and the guessed ones behind it; tells how many. Nothing else of the sequence is in flight. */
+  #check(plan: Plan, sequence: Sequence, guess: number[]): number {
+    const start = sequence.computed, count = 1 + guess.length;
+    plan.entries.push({
+      sequence,
+      start,
+      count,
+      fromSlot: false,
+      samples: true,
+      first: false,
+      mediaRows: null,
+      mask: undefined,
+      guess,
+    });
+    sequence.computed++;
+    sequence.sampled++;
+    sequence.inFlight++;
+    sequence.idInSlot = false;
+    sequence.checking = true;
+    this.queue.charge(sequence.params.key, count);
+    return count;
+  }
+
   /** Books up to `budget` of the sequence's tokens; tells how many. */
   #take(plan: Plan, sequence: Sequence, budget: number): number {
     const { blockSize } = this.info;
-    const start = sequence.computed, fromSlot = sequence.decoding;
+    const start = sequence.computed, { decoding } = sequence;
+    const fromSlot = decoding && sequence.idInSlot;
     let count = Math.min(sequence.remaining, budget);
     if (count === sequence.remaining && !sequence.guided) return 0;
     // A chunk that is not the last ends at a block's border, unless that leaves nothing.
@@ -174,7 +235,7 @@ export class Scheduler {
       if (aligned > 0) count = aligned;
     }
     // While others decode, one medium a step: each encoding holds them up.
-    const fresh = plan.entries.some((entry) => entry.fromSlot)
+    const fresh = plan.entries.some((entry) => entry.start >= entry.sequence.promptLength)
       ? Math.max(0, 1 - plan.encode.length)
       : Infinity;
     const media = this.memory.mediaRows(sequence, start, count, fresh);
@@ -184,8 +245,18 @@ export class Scheduler {
     const samples = count === sequence.remaining;
     const first = samples && !sequence.idInSlot;
     const mask = samples ? sequence.guide?.take(sequence.sampled) : undefined;
-    plan.entries.push({ sequence, start, count, fromSlot, samples, first, mediaRows: media.rows, mask });
-    if (!fromSlot) {
+    plan.entries.push({
+      sequence,
+      start,
+      count,
+      fromSlot,
+      samples,
+      first,
+      mediaRows: media.rows,
+      mask,
+      guess: [],
+    });
+    if (!decoding) {
       plan.prefill = true;
       this.#counters.promptTokens += count;
     }
@@ -246,7 +317,7 @@ export class Scheduler {
 
 /** It may get a step now. */
 function ready(sequence: Sequence): boolean {
-  return sequence.state === "running" && !sequence.exhausted;
+  return sequence.state === "running" && !sequence.exhausted && !sequence.checking;
 }
 
 function remove<T>(list: T[], item: T): void {

@@ -3,6 +3,7 @@
 import type { MediaSpan, Prompt } from "../families/family.ts";
 import type { GenerateParams } from "./generation.ts";
 import type { Guide } from "./guide.ts";
+import type { PromptLookup } from "./lookup.ts";
 import type { CacheEntry } from "./prefix_cache.ts";
 
 export type SequenceState =
@@ -30,6 +31,10 @@ export class Sequence {
   slot = -1;
   /** The device holds this sequence's last id in its slot. */
   idInSlot = false;
+  /** Guesses its next ids; null: never. */
+  lookup: PromptLookup | null = null;
+  /** A step that checks guessed ids is in flight. */
+  checking = false;
   blocks: number[] = [];
   /** Tokens that the prefix cache gave at first admission. */
   cachedTokens = 0;
@@ -66,9 +71,9 @@ export class Sequence {
     return this.length - this.computed;
   }
 
-  /** Only the id drawn last is missing. */
+  /** Only the id drawn last is missing in the cache; it is in the slot, or the host knows it. */
   get decoding(): boolean {
-    return this.idInSlot && this.remaining === 1;
+    return this.remaining === 1 && (this.idInSlot || (this.sampled > 0 && this.ids.length === this.length));
   }
 
   /** Nothing more is to be drawn. */

@@ -61,6 +61,9 @@ export interface Sampling {
   logprobs?: number;
 }
 
+/** Most draws of one sequence in a step. */
+export const MAX_DRAWS = 16;
+
 /** Most ids of `Sampling.logprobs`. */
 export const MAX_LOGPROBS = 20;
 
@@ -92,6 +95,8 @@ export interface SequenceStep {
   blocks: Uint32Array;
   /** Draw an id from the last token's logits; null: only fill the cache (a prompt's earlier chunk). */
   sample: Sampling | null;
+  /** Draw after each of the last `draws` tokens, one id each in their order (guessed ids are checked so); absent: 1. */
+  draws?: number;
   /**
    * With penalties: what the sequence has so far, given once with the first sampling step after the sequence got this
    * slot; the device counts the ids drawn from then on. Absent: the slot's counts go on.
@@ -148,7 +153,8 @@ export interface Model {
   /** Encodes and submits one step: a batch of any mix of prefill chunks and single decode tokens. */
   step(batch: SequenceStep[]): StepHandle;
   /**
-   * Ids sampled by these steps: one list a step, in batch order without the entries whose `sample` was null.
+   * Ids sampled by these steps: one list a step, in batch order without the entries whose `sample` was null (an entry
+   * with `draws` has as many).
    * Resolves when the device has finished all of them (one read-back for the whole group; the engine may have
    * submitted later steps meanwhile). Each step is read once, in the order of submission, also steps that sampled
    * nothing. Rejects when the device is lost.
@@ -161,6 +167,8 @@ export interface Model {
   /** Encoded media rows [row, row + count) (embeddings and deepstack), for saving. */
   readMedia(row: number, count: number): Promise<Uint8Array>;
   writeMedia(row: number, count: number, data: Uint8Array): void;
+  /** Resolves with the reason when the device is lost; absent: it cannot be. */
+  readonly whenLost?: Promise<string>;
   /** Frees all device memory. */
   destroy(): void;
 }

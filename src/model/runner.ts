@@ -12,7 +12,7 @@ import { type KvPrecision, SPLIT_KEYS, tilesOf } from "./attention.ts";
 import { blockRanges, createKvCache, type KvCache } from "./kv_cache.ts";
 import { fillAngles, type RopeSpec } from "./rope.ts";
 import { type DeviceRange, readRanges, writeRanges } from "./transfer.ts";
-import { type Drawn, Sampler } from "./sampler.ts";
+import { type Drawn, drawRows, Sampler } from "./sampler.ts";
 import type { RowData, TextTrunk } from "./text_trunk.ts";
 
 export interface RunnerOptions {
@@ -59,7 +59,7 @@ export class TextRunner {
   step(batch: SequenceStep[], tap?: Tap): StepHandle {
     const { runtime, work } = this;
     if (work.collect()) runtime.forgetGroups();
-    const sampling = batch.filter((s) => s.sample);
+    const sampling = drawRows(batch);
     const data = this.#pack(batch);
     const pass = runtime.begin("step", { tap });
     const logits = this.#forward(pass, data);
@@ -138,7 +138,7 @@ export class TextRunner {
     const half = this.rope.frequencies.length;
     const counts = batch.map((s) => s.ids?.length ?? 1);
     const rows = counts.reduce((a, b) => a + b, 0);
-    const sampled = batch.filter((s) => s.sample).length;
+    const sampled = batch.reduce((a, s) => a + (s.sample ? s.draws ?? 1 : 0), 0);
     const hasMedia = batch.some((s) => s.mediaRows);
     const tableSize = batch.reduce((a, s) => a + s.blocks.length, 0);
     const parts = new Layout(this.runtime.gpu.limits.storageAlignment);
@@ -177,7 +177,7 @@ export class TextRunner {
           words[deepstack.at + row] = from < 0 ? NO_ROW : from;
         }
       }
-      if (s.sample) words[wanted.at + draw++] = row - 1;
+      for (let last = s.sample ? s.draws ?? 1 : 0; last > 0; last--) words[wanted.at + draw++] = row - last;
       table += s.blocks.length;
     });
 

@@ -2,7 +2,7 @@
  * Drawing ids on the device: logits adjusted where a request asks for it, one id a row, log-probabilities where wanted,
  * and one small read-back a step that never makes the next step wait.
  */
-import { MAX_LOGPROBS, type Sampled, type SequenceStep } from "../families/family.ts";
+import { MAX_DRAWS, MAX_LOGPROBS, type Sampled, type SequenceStep } from "../families/family.ts";
 import { GpuError } from "../gpu/device.ts";
 import { adjustLogits, countDrawn, logprobs, sample, scatterWords } from "../gpu/kernels.ts";
 import type { Pass } from "../gpu/pass.ts";
@@ -21,6 +21,22 @@ export interface Drawn {
   staging: Buf;
 }
 
+/** The draws of a batch: each step once for every token after which it draws, cut behind that token. */
+export function drawRows(batch: SequenceStep[]): SequenceStep[] {
+  return batch.flatMap((s) => {
+    if (!s.sample) return [];
+    const { ids, draws = 1 } = s;
+    if (draws === 1 || !ids) return [s];
+    if (draws > MAX_DRAWS || draws > ids.length) {
+      throw new Error(`Cannot draw ${draws} ids for slot ${s.slot}`);
+    }
+    return Array.from(
+      { length: draws },
+      (_, i) => ({ ...s, ids: ids.subarray(0, ids.length - draws + 1 + i) }),
+    );
+  });
+}
+
 export class Sampler {
   /** Ids drawn last, by slot. */
   readonly drawn: Tensor;
@@ -36,11 +52,11 @@ export class Sampler {
     this.drawn = runtime.memory.tensor("drawn ids", 1, slots);
   }
 
-  /** Draws for the steps that ask for it; row i of logits belongs to the i-th of them. */
+  /** Draws for the rows that ask for it (`drawRows`); row i of logits belongs to the i-th of them. */
   draw(pass: Pass, logits: Tensor, steps: SequenceStep[]): Drawn {
     const { vocab, work } = this;
     const rows = steps.length;
-    const results = work.get("results", 1, this.slots * RESULT);
+    const results = work.get("results", 1, this.slots * MAX_DRAWS * RESULT);
     const draws = this.work.host("draws", drawsOf(steps));
     const shape = { rows, vocab, stride: logits.stride, result_stride: RESULT };
     pass.run(
@@ -57,7 +73,8 @@ export class Sampler {
       const slots = this.work.host("counted", Uint32Array.from(steps, (s) => isPenalised(s) ? s.slot : NONE));
       pass.run(countDrawn, { results, slots, counts: this.#counts }, { rows, vocab, result_stride: RESULT });
     }
-    const staging = this.#free.pop() ?? this.runtime.memory.staging("ids", this.slots * RESULT * 4);
+    const staging = this.#free.pop() ??
+      this.runtime.memory.staging("ids", this.slots * MAX_DRAWS * RESULT * 4);
     pass.copyTo(results, staging, rows * RESULT * 4);
     return { rows: steps.map((s, i) => ({ slot: s.slot, tops: tops[i] })), staging };
   }

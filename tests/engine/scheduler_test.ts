@@ -32,7 +32,7 @@ const shown = (plan: Plan) =>
   );
 
 function finish(scheduler: Scheduler, plan: Plan, id = 7): void {
-  for (const entry of plan.entries) scheduler.finishEntry(entry, entry.samples ? id : null);
+  for (const entry of plan.entries) scheduler.finishEntry(entry, entry.samples ? [id] : []);
 }
 
 Deno.test("a prompt is cut at block borders; decoding follows without the ids being known", () => {

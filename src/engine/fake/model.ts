@@ -100,11 +100,13 @@ export class FakeModel implements Model {
     for (const entry of batch) {
       const length = this.#write(entry);
       if (entry.sample === null) continue;
-      const drawn = this.#draw(entry, length);
-      slow ||= drawn.slow;
-      const id = allowed(biased(drawn.id, entry.sample), entry.mask);
-      this.#slots[entry.slot] = id;
-      sampled.push({ slot: entry.slot, id, ...scoresOf(id, entry.sample) });
+      for (let behind = (entry.draws ?? 1) - 1; behind >= 0; behind--) {
+        const drawn = this.#draw(entry, length - behind);
+        slow ||= drawn.slow;
+        const id = allowed(biased(drawn.id, entry.sample), entry.mask);
+        this.#slots[entry.slot] = id;
+        sampled.push({ slot: entry.slot, id, ...scoresOf(id, entry.sample) });
+      }
     }
     this.#queue(slow ? 40 : stepMs + promptTokenMs * tokens);
     this.#results.set(this.#steps, { sampled, doneAt: this.#busyUntil });
