@@ -69,9 +69,11 @@ export class Checkpoint {
     return this.isInt4(name) ? "INT4" : this.info(name).dtype;
   }
 
-  /** Rows of a matrix as the file has it, int4 or not. */
-  rowsOf(name: string): number {
-    return this.info(this.isInt4(name) ? `${name}.int4` : name).shape[0];
+  /** Rows of a matrix. An int4 one tells them only up to a multiple of four: `claimed` where that fits. */
+  rowsOf(name: string, claimed: number): number {
+    if (!this.isInt4(name)) return this.info(name).shape[0];
+    const [quads] = this.info(`${name}.int4`).shape;
+    return Math.ceil(claimed / 4) === quads ? claimed : quads * 4;
   }
 
   /** Rows [from, from + count) as raw bytes of the stored dtype. */

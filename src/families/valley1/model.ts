@@ -35,7 +35,8 @@ export async function loadValley1(
   }
   const work = new Workspace(runtime.memory);
   // Tokens were added to LLaMA's vocabulary: the tensors know its size.
-  const text = { ...config.text, vocabSize: checkpoint.rowsOf("model.embed_tokens.weight") };
+  const vocabSize = checkpoint.rowsOf("model.embed_tokens.weight", config.text.vocabSize);
+  const text = { ...config.text, vocabSize };
   const names = { trunk: "model.", head: "lm_head" };
   const trunk = TextTrunk.load(runtime, checkpoint, text, names, precision, work);
   const taps = { patches: "vision.patch_embed", first: "vision.pre_layernorm", layer: "vision.block_out" };

@@ -28,7 +28,8 @@ export async function loadValley2(
   const { siglip, words } = config;
   const work = new Workspace(runtime.memory);
   // The code resizes the vocabulary to the tokenizer's: the tensors know its size.
-  const text = { ...config.text, vocabSize: checkpoint.rowsOf("model.embed_tokens.weight") };
+  const vocabSize = checkpoint.rowsOf("model.embed_tokens.weight", config.text.vocabSize);
+  const text = { ...config.text, vocabSize };
   const trunk = TextTrunk.load(
     runtime,
     checkpoint,
