@@ -2,6 +2,7 @@
 
 import type { Model } from "../families/family.ts";
 import { Engine } from "./engine.ts";
+import { selfTest } from "./self_test.ts";
 import { EngineError } from "./generation.ts";
 import { GrammarError, type GrammarSpec } from "./grammar/spec.ts";
 import type { FromWorker, LoadRequest, ToWorker } from "./protocol.ts";
@@ -22,6 +23,7 @@ export function serveEngine(port: Port, load: (request: LoadRequest) => Promise<
   const start = async (request: LoadRequest): Promise<void> => {
     try {
       const model = await load(request);
+      await selfTest(model);
       engine = new Engine(model, {
         event: (id, event) => port.postMessage({ type: "event", id, event }),
         failed: (id, { message, code }) => port.postMessage({ type: "failed", id, message, code }),

@@ -46,7 +46,7 @@ export async function loadModel(folder: string, given: Partial<LoadOptions> = {}
     checkpoint = Checkpoint.open(folder, openVerified(folder, options.verify));
     const model = await family.load(runtime, checkpoint, config, { ...options, eosIds });
     checkpoint.finishChecks();
-    return model;
+    return Object.assign(model, { whenLost: runtime.gpu.whenLost });
   } catch (error) {
     runtime.destroy();
     throw error;

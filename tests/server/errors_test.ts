@@ -237,7 +237,7 @@ Deno.test({ name: "errors", sanitizeOps: false, sanitizeResources: false }, asyn
   });
 
   await t.step("a lost device: in-band in streams, 503 before; then all is well again", async () => {
-    const fragile = await startServer({ model: { loseAtStep: 60, stepMs: 1 } });
+    const fragile = await startServer({ model: { loseAtStep: 64, stepMs: 1 } });
     const streamed = fragile.chat({ stream: true, messages: [user("forever")] }).then(readStream);
     const whole = await fragile.chat({ messages: [user("forever")] });
     assertEquals([whole.status, (await whole.json()).error.code], [503, "device_lost"]);

@@ -5,7 +5,8 @@ import { DEFAULT_ENGINE_OPTIONS, type EngineOptions } from "../../src/engine/eng
 import type { FakeOptions } from "../../src/engine/fake/model.ts";
 import { FAKE_CARD, FakePrompt } from "../../src/engine/fake/prompt.ts";
 import type { EngineStats } from "../../src/engine/generation.ts";
-import type { ModelCard } from "../../src/families/family.ts";
+import type { LoadRequest } from "../../src/engine/protocol.ts";
+import type { ModelCard, PromptBuilder } from "../../src/families/family.ts";
 import type { Keys } from "../../src/server/auth.ts";
 import { createApp } from "../../src/server/app.ts";
 import type { MediaDecoder } from "../../src/server/content.ts";
@@ -37,6 +38,13 @@ export interface TestServerOptions {
   http?: Partial<HttpOptions>;
   card?: Partial<ModelCard>;
   decoder?: MediaDecoder;
+  /** Another engine than the fake. */
+  other?: {
+    url: URL;
+    request: Pick<LoadRequest, "engine" | "folder" | "model">;
+    prompt: PromptBuilder;
+    card: ModelCard;
+  };
   saved?: { path: string; fingerprint: string };
   keys?: Keys;
   hosts?: string[];
@@ -44,18 +52,19 @@ export interface TestServerOptions {
 
 export async function startServer(options: TestServerOptions = {}): Promise<TestServer> {
   const log: string[] = [];
-  const engine = new EngineClient(new URL("../../src/worker.ts", import.meta.url), {
+  const engine = new EngineClient(options.other?.url ?? new URL("../../src/worker.ts", import.meta.url), {
     engine: "fake",
     folder: "",
     saved: options.saved ?? null,
     options: { ...DEFAULT_ENGINE_OPTIONS, ...options.engine },
     model: { stepMs: 0.2, promptTokenMs: 0.001, ...options.model },
+    ...options.other?.request,
   }, (message) => log.push(message));
   const watch = new EngineWatch(engine);
   let closing: "no" | "soon" | "now" = "no";
   const app = createApp({
     engine,
-    prompt: new FakePrompt(),
+    prompt: options.other?.prompt ?? new FakePrompt(),
     decoder: options.decoder ?? TOY_DECODER,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     log: jsonLog((line) => log.push(line)),
@@ -66,7 +75,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     openStatus: false,
     served: () => ({
       id: "valley3-demo",
-      card: { ...FAKE_CARD, ...options.card },
+      card: options.other?.card ?? { ...FAKE_CARD, ...options.card },
       vocabulary: engine.info?.vocabSize ?? 0,
     }),
     closing: () => closing,
