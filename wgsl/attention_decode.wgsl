@@ -19,7 +19,7 @@ struct Shape {
 override WG: u32 = 64u;
 override GROUP: u32 = 4u; // heads / kv_heads, at most 8
 override NORM: u32 = 1u; // 1: per-head q_norm, k_norm
-override HALF: u32 = 0u; // 1: cache in f16 pairs
+override KV: u32 = 0u; // cache in 0 f32, 1 f16 pairs, 2 int8: dim / 4 words of snorm bytes, then 4 words: their factor, 0, 0, 0
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> qkv: array<f32>;
 @group(0) @binding(2) var<storage, read> angles: array<vec2f>; // (cos, sin) [rows, dim / 2]
@@ -35,17 +35,16 @@ var<workgroup> scores: array<f32, GROUP * WG>;
 var<workgroup> reduced: array<f32, GROUP * WG>;
 var<workgroup> places: array<u32, WG>;
 
-fn sum_of(lane: u32, value: f32) -> f32 {
+// Of all lanes' values the sum, or the largest.
+fn of_all(lane: u32, value: f32, largest: bool) -> f32 {
   workgroupBarrier();
   reduced[lane] = value;
   workgroupBarrier();
-  for (var h = WG / 2u; h > 0u; h /= 2u) {
-    if (lane < h) {
-      reduced[lane] += reduced[lane + h];
-    }
-    workgroupBarrier();
+  var all = reduced[0];
+  for (var i = 1u; i < WG; i++) {
+    all = select(all + reduced[i], max(all, reduced[i]), largest);
   }
-  return reduced[0];
+  return all;
 }
 
 // Head at `base` of the row, normed with norms[weight …] and turned, into fresh.
@@ -54,10 +53,8 @@ fn turn(lane: u32, row: u32, base: u32, weight: u32) {
   for (var i = lane; i < shape.dim; i += WG) {
     squares += qkv[base + i] * qkv[base + i];
   }
-  var scale = 1.0;
-  if (NORM == 1u) {
-    scale = inverseSqrt(sum_of(lane, squares) / f32(shape.dim) + shape.eps);
-  }
+  let mean = of_all(lane, squares, false) / f32(shape.dim);
+  let scale = select(1.0, inverseSqrt(mean + shape.eps), NORM == 1u);
   let half_dim = shape.dim / 2u;
   workgroupBarrier();
   for (var i = lane; i < half_dim; i += WG) {
@@ -74,18 +71,39 @@ fn turn(lane: u32, row: u32, base: u32, weight: u32) {
   workgroupBarrier();
 }
 
-fn packed(i: u32) -> vec4u { // fresh [8i, 8i + 8) as halves
-  let at = 8u * i;
-  return vec4u(
-    pack2x16float(vec2f(fresh[at], fresh[at + 1u])),
-    pack2x16float(vec2f(fresh[at + 2u], fresh[at + 3u])),
-    pack2x16float(vec2f(fresh[at + 4u], fresh[at + 5u])),
-    pack2x16float(vec2f(fresh[at + 6u], fresh[at + 7u])),
-  );
+fn fresh4(i: u32) -> vec4f {
+  return vec4f(fresh[i], fresh[i + 1u], fresh[i + 2u], fresh[i + 3u]);
 }
 
-fn whole(i: u32) -> vec4u {
-  return bitcast<vec4u>(vec4f(fresh[4u * i], fresh[4u * i + 1u], fresh[4u * i + 2u], fresh[4u * i + 3u]));
+fn query4(i: u32) -> vec4f {
+  return vec4f(query[i], query[i + 1u], query[i + 2u], query[i + 3u]);
+}
+
+// Word i of fresh as the cache has it; `factor` is the largest of its values (int8).
+fn stored(i: u32, words: u32, factor: f32) -> vec4u {
+  if (KV == 0u) {
+    return bitcast<vec4u>(fresh4(4u * i));
+  }
+  if (KV == 1u) {
+    let a = fresh4(8u * i);
+    let b = fresh4(8u * i + 4u);
+    return vec4u(pack2x16float(a.xy), pack2x16float(a.zw), pack2x16float(b.xy), pack2x16float(b.zw));
+  }
+  if (i == words - 1u) {
+    return vec4u(bitcast<u32>(factor), 0u, 0u, 0u);
+  }
+  let at = 16u * i;
+  return vec4u(pack4x8snorm(fresh4(at) / factor), pack4x8snorm(fresh4(at + 4u) / factor),
+    pack4x8snorm(fresh4(at + 8u) / factor), pack4x8snorm(fresh4(at + 12u) / factor));
+}
+
+fn factor_of(lane: u32) -> f32 {
+  if (KV != 2u) { return 1.0; }
+  var most = 1.0e-30;
+  for (var i = lane; i < shape.dim; i += WG) {
+    most = max(most, abs(fresh[i]));
+  }
+  return of_all(lane, most, true);
 }
 
 @compute @workgroup_size(WG)
@@ -97,28 +115,22 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let mine = place[row];
   let start = group.z * shape.split_keys;
   let end = min(mine.y, start + shape.split_keys);
-  let words = select(dim / 4u, dim / 8u, HALF == 1u); // vec4u of one head
+  let words = select(select(dim / 4u, dim / 8u, KV == 1u), dim / 16u + 1u, KV == 2u); // vec4u of one head
   if (start < mine.y && end == mine.y) { // this split has the new token
     let to = (mine.z * shape.kv_heads + kv_head) * words;
     turn(lane, row, base + (shape.heads + kv_head) * dim, dim);
+    var factor = factor_of(lane);
     for (var i = lane; i < words; i += WG) {
-      if (HALF == 1u) {
-        k_cache[to + i] = packed(i);
-      } else {
-        k_cache[to + i] = whole(i);
-      }
+      k_cache[to + i] = stored(i, words, factor);
     }
     workgroupBarrier();
     for (var i = lane; i < dim; i += WG) {
       fresh[i] = qkv[base + (shape.heads + shape.kv_heads + kv_head) * dim + i];
     }
     workgroupBarrier();
+    factor = factor_of(lane);
     for (var i = lane; i < words; i += WG) {
-      if (HALF == 1u) {
-        v_cache[to + i] = packed(i);
-      } else {
-        v_cache[to + i] = whole(i);
-      }
+      v_cache[to + i] = stored(i, words, factor);
     }
     storageBarrier();
   }
@@ -128,12 +140,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       query[g * dim + i] = fresh[i] * shape.scale;
     }
   }
-  var top = array<f32, 8>();
+  let lowest = -3.0e38;
+  var top = array<f32, 8>(lowest, lowest, lowest, lowest, lowest, lowest, lowest, lowest);
   var norm = array<f32, 8>();
   var acc = array<vec2f, 16>(); // pairs lane and lane + WG of each head
-  for (var g = 0u; g < GROUP; g++) {
-    top[g] = -3.0e38;
-  }
   workgroupBarrier();
   for (var tile = start; tile < end; tile += WG) {
     let t = tile + lane;
@@ -143,20 +153,28 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let p = tables[mine.x + t / shape.block] * shape.block + t % shape.block;
       let at = (p * shape.kv_heads + kv_head) * words;
       places[lane] = at;
-      for (var i = 0u; i < words; i++) {
-        let k = k_cache[at + i];
-        if (HALF == 1u) {
+      if (KV == 2u) {
+        let factor = bitcast<f32>(k_cache[at + words - 1u].x);
+        for (var i = 0u; i < words - 1u; i++) {
+          let k = k_cache[at + i];
+          for (var j = 0u; j < 4u; j++) {
+            let four = unpack4x8snorm(k[j]);
+            for (var g = 0u; g < GROUP; g++) {
+              s[g] += factor * dot(four, query4(g * dim + 16u * i + 4u * j));
+            }
+          }
+        }
+      } else {
+        for (var i = 0u; i < words; i++) {
+          let k = k_cache[at + i];
           let k0 = vec4f(unpack2x16float(k.x), unpack2x16float(k.y));
           let k1 = vec4f(unpack2x16float(k.z), unpack2x16float(k.w));
           for (var g = 0u; g < GROUP; g++) {
-            let q = g * dim + 8u * i;
-            s[g] += dot(k0, vec4f(query[q], query[q + 1u], query[q + 2u], query[q + 3u]))
-              + dot(k1, vec4f(query[q + 4u], query[q + 5u], query[q + 6u], query[q + 7u]));
-          }
-        } else {
-          for (var g = 0u; g < GROUP; g++) {
-            let q = g * dim + 4u * i;
-            s[g] += dot(bitcast<vec4f>(k), vec4f(query[q], query[q + 1u], query[q + 2u], query[q + 3u]));
+            if (KV == 1u) {
+              s[g] += dot(k0, query4(g * dim + 8u * i)) + dot(k1, query4(g * dim + 8u * i + 4u));
+            } else {
+              s[g] += dot(bitcast<vec4f>(k), query4(g * dim + 4u * i));
+            }
           }
         }
       }
@@ -192,7 +210,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       var sum = array<vec2f, 8>();
       for (var j = 0u; j < count; j++) {
         var v: vec2f;
-        if (HALF == 1u) {
+        if (KV == 2u) {
+          let four = unpack4x8snorm(v_cache[places[j] + pair / 8u][pair / 2u % 4u]);
+          v = select(four.xy, four.zw, pair % 2u == 1u) * bitcast<f32>(v_cache[places[j] + words - 1u].x);
+        } else if (KV == 1u) {
           v = unpack2x16float(v_cache[places[j] + pair / 4u][pair % 4u]);
         } else {
           let w = v_cache[places[j] + pair / 2u];

@@ -13,7 +13,7 @@ struct Shape {
   scale: f32,
 }
 override WG: u32 = 32u;
-override HALF: u32 = 0u; // 1: cache in f16 pairs
+override KV: u32 = 0u; // cache in 0 f32, 1 f16 pairs, 2 int8: dim / 4 words of snorm bytes, then 4 words: their factor, 0, 0, 0
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> q: array<f32>;
 @group(0) @binding(2) var<storage, read> k_cache: array<u32>;
@@ -53,7 +53,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       places[lane] = place;
       let at = place * width + kv_head * dim;
       var sum = 0.0;
-      if (HALF == 1u) {
+      if (KV == 2u) {
+        let from_k = (place * shape.kv_heads + kv_head) * (dim / 4u + 4u);
+        for (var i = 0u; i < dim / 4u; i++) {
+          let four = unpack4x8snorm(k_cache[from_k + i]);
+          sum += query[4u * i] * four.x + query[4u * i + 1u] * four.y + query[4u * i + 2u] * four.z
+            + query[4u * i + 3u] * four.w;
+        }
+        sum *= bitcast<f32>(k_cache[from_k + dim / 4u]);
+      } else if (KV == 1u) {
         for (var i = 0u; i < dim; i += 2u) {
           let pair = unpack2x16float(k_cache[(at + i) / 2u]);
           sum += query[i] * pair.x + query[i + 1u] * pair.y;
@@ -90,7 +98,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let column = kv_head * dim + i;
       for (var j = 0u; j < count; j++) {
         let at = places[j] * width + column;
-        if (HALF == 1u) {
+        if (KV == 2u) {
+          let from_v = (places[j] * shape.kv_heads + kv_head) * (dim / 4u + 4u);
+          let factor = bitcast<f32>(v_cache[from_v + dim / 4u]);
+          sum += weights[j] * factor * unpack4x8snorm(v_cache[from_v + i / 4u])[i % 4u];
+        } else if (KV == 1u) {
           sum += weights[j] * unpack2x16float(v_cache[at / 2u])[at % 2u];
         } else {
           sum += weights[j] * bitcast<f32>(v_cache[at]);

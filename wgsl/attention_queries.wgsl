@@ -12,7 +12,7 @@ struct Shape {
   scale: f32,
 }
 override WG: u32 = 8u;
-override HALF: u32 = 0u; // 1: cache in f16 pairs
+override KV: u32 = 0u; // cache in 0 f32, 1 f16 pairs, 2 int8: dim / 4 words of snorm bytes, then 4 words: their factor, 0, 0, 0
 override QUADS: u32 = 32u; // dim / 4
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> q: array<vec4f>;
@@ -72,7 +72,19 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   for (var t = 0u; t < length; t++) {
     let place = tables[first + t / shape.block] * shape.block + t % shape.block;
     var sum = vec4f();
-    if (HALF == 1u) {
+    var factor = 1.0;
+    if (KV == 2u) {
+      let at = (place * shape.kv_heads + kv_head) * (QUADS / 4u + 1u);
+      if (QUADS > 0u) { let k = key(at + 0u); sum += query[0] * unpack4x8snorm(k.x) + query[1] * unpack4x8snorm(k.y) + query[2] * unpack4x8snorm(k.z) + query[3] * unpack4x8snorm(k.w); }
+      if (QUADS > 4u) { let k = key(at + 1u); sum += query[4] * unpack4x8snorm(k.x) + query[5] * unpack4x8snorm(k.y) + query[6] * unpack4x8snorm(k.z) + query[7] * unpack4x8snorm(k.w); }
+      if (QUADS > 8u) { let k = key(at + 2u); sum += query[8] * unpack4x8snorm(k.x) + query[9] * unpack4x8snorm(k.y) + query[10] * unpack4x8snorm(k.z) + query[11] * unpack4x8snorm(k.w); }
+      if (QUADS > 12u) { let k = key(at + 3u); sum += query[12] * unpack4x8snorm(k.x) + query[13] * unpack4x8snorm(k.y) + query[14] * unpack4x8snorm(k.z) + query[15] * unpack4x8snorm(k.w); }
+      if (QUADS > 16u) { let k = key(at + 4u); sum += query[16] * unpack4x8snorm(k.x) + query[17] * unpack4x8snorm(k.y) + query[18] * unpack4x8snorm(k.z) + query[19] * unpack4x8snorm(k.w); }
+      if (QUADS > 20u) { let k = key(at + 5u); sum += query[20] * unpack4x8snorm(k.x) + query[21] * unpack4x8snorm(k.y) + query[22] * unpack4x8snorm(k.z) + query[23] * unpack4x8snorm(k.w); }
+      if (QUADS > 24u) { let k = key(at + 6u); sum += query[24] * unpack4x8snorm(k.x) + query[25] * unpack4x8snorm(k.y) + query[26] * unpack4x8snorm(k.z) + query[27] * unpack4x8snorm(k.w); }
+      if (QUADS > 28u) { let k = key(at + 7u); sum += query[28] * unpack4x8snorm(k.x) + query[29] * unpack4x8snorm(k.y) + query[30] * unpack4x8snorm(k.z) + query[31] * unpack4x8snorm(k.w); }
+      factor = bitcast<f32>(key(at + QUADS / 4u).x);
+    } else if (KV == 1u) {
       let at = (place * shape.kv_heads + kv_head) * (QUADS / 2u);
       if (QUADS > 0u) { let k = key(at + 0u); sum += query[0] * low(k) + query[1] * high(k); }
       if (QUADS > 2u) { let k = key(at + 1u); sum += query[2] * low(k) + query[3] * high(k); }
@@ -109,13 +121,24 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       if (QUADS > 28u) { sum += query[28] * bitcast<vec4f>(key(at + 28u)); sum += query[29] * bitcast<vec4f>(key(at + 29u)); }
       if (QUADS > 30u) { sum += query[30] * bitcast<vec4f>(key(at + 30u)); sum += query[31] * bitcast<vec4f>(key(at + 31u)); }
     }
-    let score = sum.x + sum.y + sum.z + sum.w;
+    let score = (sum.x + sum.y + sum.z + sum.w) * factor;
     let next = max(top, score);
     let shrink = exp(top - next);
     let e = exp(score - next);
     top = next;
     norm = norm * shrink + e;
-    if (HALF == 1u) {
+    if (KV == 2u) {
+      let at = (place * shape.kv_heads + kv_head) * (QUADS / 4u + 1u);
+      let f = e * bitcast<f32>(value(at + QUADS / 4u).x);
+      if (QUADS > 0u) { let v = value(at + 0u); acc[0] = acc[0] * shrink + f * unpack4x8snorm(v.x); acc[1] = acc[1] * shrink + f * unpack4x8snorm(v.y); acc[2] = acc[2] * shrink + f * unpack4x8snorm(v.z); acc[3] = acc[3] * shrink + f * unpack4x8snorm(v.w); }
+      if (QUADS > 4u) { let v = value(at + 1u); acc[4] = acc[4] * shrink + f * unpack4x8snorm(v.x); acc[5] = acc[5] * shrink + f * unpack4x8snorm(v.y); acc[6] = acc[6] * shrink + f * unpack4x8snorm(v.z); acc[7] = acc[7] * shrink + f * unpack4x8snorm(v.w); }
+      if (QUADS > 8u) { let v = value(at + 2u); acc[8] = acc[8] * shrink + f * unpack4x8snorm(v.x); acc[9] = acc[9] * shrink + f * unpack4x8snorm(v.y); acc[10] = acc[10] * shrink + f * unpack4x8snorm(v.z); acc[11] = acc[11] * shrink + f * unpack4x8snorm(v.w); }
+      if (QUADS > 12u) { let v = value(at + 3u); acc[12] = acc[12] * shrink + f * unpack4x8snorm(v.x); acc[13] = acc[13] * shrink + f * unpack4x8snorm(v.y); acc[14] = acc[14] * shrink + f * unpack4x8snorm(v.z); acc[15] = acc[15] * shrink + f * unpack4x8snorm(v.w); }
+      if (QUADS > 16u) { let v = value(at + 4u); acc[16] = acc[16] * shrink + f * unpack4x8snorm(v.x); acc[17] = acc[17] * shrink + f * unpack4x8snorm(v.y); acc[18] = acc[18] * shrink + f * unpack4x8snorm(v.z); acc[19] = acc[19] * shrink + f * unpack4x8snorm(v.w); }
+      if (QUADS > 20u) { let v = value(at + 5u); acc[20] = acc[20] * shrink + f * unpack4x8snorm(v.x); acc[21] = acc[21] * shrink + f * unpack4x8snorm(v.y); acc[22] = acc[22] * shrink + f * unpack4x8snorm(v.z); acc[23] = acc[23] * shrink + f * unpack4x8snorm(v.w); }
+      if (QUADS > 24u) { let v = value(at + 6u); acc[24] = acc[24] * shrink + f * unpack4x8snorm(v.x); acc[25] = acc[25] * shrink + f * unpack4x8snorm(v.y); acc[26] = acc[26] * shrink + f * unpack4x8snorm(v.z); acc[27] = acc[27] * shrink + f * unpack4x8snorm(v.w); }
+      if (QUADS > 28u) { let v = value(at + 7u); acc[28] = acc[28] * shrink + f * unpack4x8snorm(v.x); acc[29] = acc[29] * shrink + f * unpack4x8snorm(v.y); acc[30] = acc[30] * shrink + f * unpack4x8snorm(v.z); acc[31] = acc[31] * shrink + f * unpack4x8snorm(v.w); }
+    } else if (KV == 1u) {
       let at = (place * shape.kv_heads + kv_head) * (QUADS / 2u);
       if (QUADS > 0u) { let v = value(at + 0u); acc[0] = acc[0] * shrink + e * low(v); acc[1] = acc[1] * shrink + e * high(v); }
       if (QUADS > 2u) { let v = value(at + 1u); acc[2] = acc[2] * shrink + e * low(v); acc[3] = acc[3] * shrink + e * high(v); }

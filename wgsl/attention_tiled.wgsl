@@ -12,7 +12,7 @@ struct Shape {
   block: u32, // tokens of a cache block
   scale: f32,
 }
-override HALF: u32 = 0u; // 1: cache in f16 pairs
+override KV: u32 = 0u; // cache in 0 f32, 1 f16 pairs, 2 int8: dim / 4 words of snorm bytes, then 4 words: their factor, 0, 0, 0
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> q: array<f32>;
 @group(0) @binding(2) var<storage, read> k_cache: array<u32>;
@@ -32,7 +32,14 @@ fn bring(lane: u32, start: u32, most: u32, first: u32, kv_head: u32, values: boo
     if (t < most) {
       let p = tables[first + t / shape.block] * shape.block + t % shape.block;
       let at = (p * shape.kv_heads + kv_head) * shape.dim + i % shape.dim;
-      if (HALF == 1u) {
+      if (KV == 2u) {
+        let c = i % shape.dim;
+        let from_head = (p * shape.kv_heads + kv_head) * (shape.dim / 4u + 4u);
+        let byte_at = from_head + c / 4u;
+        let factor_at = from_head + shape.dim / 4u;
+        v = unpack4x8snorm(select(k_cache[byte_at], v_cache[byte_at], values))[c % 4u]
+          * bitcast<f32>(select(k_cache[factor_at], v_cache[factor_at], values));
+      } else if (KV == 1u) {
         v = unpack2x16float(select(k_cache[at / 2u], v_cache[at / 2u], values))[at % 2u];
       } else {
         v = bitcast<f32>(select(k_cache[at], v_cache[at], values));

@@ -13,7 +13,7 @@ struct Shape {
 override WG: u32 = 32u;
 override NORM: u32 = 1u; // 1: per-head q_norm, k_norm
 override ROPE: u32 = 1u; // 0: no rotary (audio)
-override HALF: u32 = 0u; // 1: cache in f16 pairs
+override KV: u32 = 0u; // cache in 0 f32, 1 f16 pairs, 2 int8: dim / 4 words of snorm bytes, then 4 words: their factor, 0, 0, 0
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> angles: array<vec2f>;
 @group(0) @binding(2) var<storage, read> q_norm: array<f32>;
@@ -86,8 +86,37 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   workgroupBarrier();
   let kv_head = select(head - shape.heads - shape.kv_heads, head - shape.heads, is_k);
-  let to = place[row].z * shape.kv_heads * dim + kv_head * dim;
-  if (HALF == 1u) {
+  let slot = place[row].z * shape.kv_heads + kv_head;
+  let to = slot * dim;
+  if (KV == 2u) {
+    var most = 0.0;
+    for (var i = lane; i < dim; i += WG) {
+      most = max(most, abs(row_of[i]));
+    }
+    sums[lane] = most;
+    workgroupBarrier();
+    for (var h = WG / 2u; h > 0u; h /= 2u) {
+      if (lane < h) {
+        sums[lane] = max(sums[lane], sums[lane + h]);
+      }
+      workgroupBarrier();
+    }
+    let factor = max(sums[0], 1.0e-30);
+    let words = dim / 4u;
+    for (var i = lane; i <= words; i += WG) {
+      var bits = bitcast<u32>(factor);
+      if (i < words) {
+        bits = pack4x8snorm(vec4f(row_of[4u * i], row_of[4u * i + 1u], row_of[4u * i + 2u], row_of[4u * i + 3u]) / factor);
+      }
+      if (is_k) {
+        k_cache[slot * (words + 4u) + i] = bits;
+      } else {
+        v_cache[slot * (words + 4u) + i] = bits;
+      }
+    }
+    return;
+  }
+  if (KV == 1u) {
     for (var i = lane; i < half_dim; i += WG) {
       let pair = pack2x16float(vec2f(row_of[2u * i], row_of[2u * i + 1u]));
       if (is_k) {

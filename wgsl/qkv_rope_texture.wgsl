@@ -11,7 +11,7 @@ struct Shape {
 override WG: u32 = 8u;
 override NORM: u32 = 1u; // 1: per-head q_norm, k_norm
 override ROPE: u32 = 1u; // 0: no rotary (audio)
-override HALF: u32 = 0u; // 1: cache in f16 pairs
+override KV: u32 = 0u; // cache in 0 f32, 1 f16 pairs, 2 int8: dim / 4 words of snorm bytes, then 4 words: their factor, 0, 0, 0
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> angles: array<vec4f>; // two pairs of (cos, sin)
 @group(0) @binding(2) var<uniform> q_norm: array<vec4f, 4096>;
@@ -89,12 +89,34 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   }
   let kv_head = select(head - shape.heads, head - shape.heads - shape.kv_heads, is_v);
   let slot = place[row].z * shape.kv_heads + kv_head;
-  if (HALF == 0u) {
+  if (KV == 0u) {
     for (var i = 0u; i < half_quads; i++) {
       let pair = turned(at, i, half_quads, row, scale, false, is_v);
       put(!is_v, slot * quads + i, bitcast<vec4u>(pair[0]));
       put(!is_v, slot * quads + i + half_quads, bitcast<vec4u>(pair[1]));
     }
+    return;
+  }
+  if (KV == 2u) {
+    var most = vec4f();
+    for (var i = 0u; i < half_quads; i++) {
+      let pair = turned(at, i, half_quads, row, scale, false, is_v);
+      most = max(most, max(abs(pair[0]), abs(pair[1])));
+    }
+    let factor = max(max(max(most.x, most.y), max(most.z, most.w)), 1.0e-30);
+    let texels = quads / 4u;
+    for (var i = 0u; i < half_quads; i += 4u) { // dim / 4 a multiple of 8: four quads make one texel
+      var low: vec4u;
+      var high: vec4u;
+      for (var j = 0u; j < 4u; j++) {
+        let pair = turned(at, i + j, half_quads, row, scale, false, is_v);
+        low[j] = pack4x8snorm(pair[0] / factor);
+        high[j] = pack4x8snorm(pair[1] / factor);
+      }
+      put(!is_v, slot * (texels + 1u) + i / 4u, low);
+      put(!is_v, slot * (texels + 1u) + (i + half_quads) / 4u, high);
+    }
+    put(!is_v, slot * (texels + 1u) + texels, vec4u(bitcast<u32>(factor), 0u, 0u, 0u));
     return;
   }
   for (var i = 0u; i < half_quads; i += 2u) { // dim / 4 even halves: two quads make one texel

@@ -34,6 +34,8 @@ export interface ServeOptions {
   prefixCache: boolean;
   /** Ids guessed by prompt lookup and checked in one step; 0: off. */
   speculate: number;
+  /** How keys and values are kept; null: the engine's own choice. */
+  kvCacheDtype: "f32" | "f16" | "int8" | null;
   /** Check of a converted model's digests; null: the engine's own choice. */
   verify: "fast" | "full" | null;
   /** Load options of the engine as JSON. */
@@ -56,6 +58,7 @@ const FLAGS = {
   "max-waiting": { type: "string" },
   "no-prefix-cache": { type: "boolean" },
   speculate: { type: "string" },
+  "kv-cache-dtype": { type: "string" },
   verify: { type: "string" },
   "engine-options": { type: "string" },
 } as const;
@@ -88,6 +91,10 @@ export function serveOptions(args: string[], env: Env, defaultModel: string): Se
   if (verify !== null && verify !== "fast" && verify !== "full") {
     throw new UsageError(`--verify must be fast or full, not ${verify}`);
   }
+  const kvCacheDtype = text("kv-cache-dtype");
+  if (kvCacheDtype !== null && kvCacheDtype !== "f32" && kvCacheDtype !== "f16" && kvCacheDtype !== "int8") {
+    throw new UsageError(`--kv-cache-dtype must be f32, f16 or int8, not ${kvCacheDtype}`);
+  }
   const port = text("port") === null && env.PORT ? Number(env.PORT) : number("port", 8000, 65535);
   if (!Number.isInteger(port) || port < 0 || port > 65535) {
     throw new UsageError("The port must be 0 to 65535");
@@ -108,6 +115,7 @@ export function serveOptions(args: string[], env: Env, defaultModel: string): Se
     maxWaiting: number("max-waiting", 128, 100_000),
     prefixCache: !truth("no-prefix-cache"),
     speculate: Math.floor(number("speculate", 0, MAX_DRAWS - 1)),
+    kvCacheDtype,
     verify,
     engineOptions: jsonObject(text("engine-options") ?? "{}"),
   };

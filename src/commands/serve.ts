@@ -68,6 +68,7 @@ export async function serve(
       },
       model: {
         ...(options.verify === null ? {} : { verify: options.verify }),
+        ...(options.kvCacheDtype === null ? {} : { kvPrecision: options.kvCacheDtype }),
         ...(options.state === null ? {} : { profileFile: `${options.state}/kernels.json` }),
         ...options.engineOptions,
       },
@@ -147,8 +148,8 @@ async function saveCaches(engine: EngineClient, log: Log): Promise<void> {
 }
 
 /** Changes with the weights and with how they are loaded. */
-function fingerprintOf({ engine, model, engineOptions }: ServeOptions): string {
-  const hash = createHash("sha256").update(JSON.stringify([engine, engineOptions]));
+function fingerprintOf({ engine, model, kvCacheDtype, engineOptions }: ServeOptions): string {
+  const hash = createHash("sha256").update(JSON.stringify([engine, kvCacheDtype, engineOptions]));
   if (engine === "fake") return hash.digest("hex");
   for (const { name } of [...Deno.readDirSync(model)].sort((a, b) => a.name < b.name ? -1 : 1)) {
     const { size, mtime, isFile } = Deno.statSync(`${model}/${name}`);

@@ -25,7 +25,10 @@ import {
   type Workspace,
 } from "../gpu/tensor.ts";
 
-export type KvPrecision = "f32" | "f16";
+/** "int8": a byte a value and one factor for each place and head. */
+export type KvPrecision = "f32" | "f16" | "int8";
+
+const KV_CODE: Record<KvPrecision, number> = { f32: 0, f16: 1, int8: 2 };
 
 /** Keys and values of some places (cache rows), each [kv_heads · dim]. */
 export type KeyValues =
@@ -34,7 +37,7 @@ export type KeyValues =
 
 /** Bytes of one place, keys or values. */
 export const placeBytes = (kvHeads: number, dim: number, precision: KvPrecision): number =>
-  kvHeads * dim * (precision === "f16" ? 2 : 4);
+  kvHeads * (precision === "int8" ? dim + 16 : precision === "f16" ? 2 * dim : 4 * dim);
 
 /** Places that one store may hold on this device. */
 export function maxPlaces(runtime: Runtime, bytes: number): number {
@@ -51,6 +54,9 @@ export function createKeyValues(
   dim: number,
   precision: KvPrecision,
 ): KeyValues {
+  if (precision === "int8" && dim % 32 !== 0) {
+    throw new Error(`Cannot keep keys and values as int8: head_dim ${dim} is no multiple of 32`);
+  }
   const bytes = places * placeBytes(kvHeads, dim, precision);
   if (runtime.profile.memory === "texture") {
     const one = (name: string) => runtime.memory.emptyTexels(`${label} ${name}`, bytes / 16);
@@ -147,7 +153,7 @@ function attendTiles(
     out_stride: out.stride,
     block,
     scale: 1 / Math.sqrt(dim),
-  }, { HALF: kv.precision === "f16" ? 1 : 0 });
+  }, { KV: KV_CODE[kv.precision] });
 }
 
 /** Runs of neighbouring rows cut into tiles: [n, 2] words, from the number of rows of each run. */
@@ -202,7 +208,7 @@ function decode(
     split_keys: splits === 1 ? pad(keys, 4096) : SPLIT_KEYS,
     eps: norms?.eps ?? 0,
     scale: 1 / Math.sqrt(dim),
-  }, { WG: DECODE_WG, GROUP: heads / kvHeads, NORM: norms ? 1 : 0, HALF: kv.precision === "f16" ? 1 : 0 });
+  }, { WG: DECODE_WG, GROUP: heads / kvHeads, NORM: norms ? 1 : 0, KV: KV_CODE[kv.precision] });
   if (splits === 1) return;
   const shape = { rows, heads, dim, splits, part_stride: to.stride, out_stride: out.stride };
   pass.run(attentionMerge, { part: to, out }, shape);
@@ -219,7 +225,7 @@ function turnAndStore(pass: Pass, a: AttentionInput, kv: KeyValues, unused: Tens
     qkv,
   };
   const shape = { rows: qkv.rows, heads, kv_heads: kvHeads, dim, eps: norms?.eps ?? 0 };
-  const constants = { NORM: norms ? 1 : 0, ROPE: a.angles ? 1 : 0, HALF: kv.precision === "f16" ? 1 : 0 };
+  const constants = { NORM: norms ? 1 : 0, ROPE: a.angles ? 1 : 0, KV: KV_CODE[kv.precision] };
   if (kv.kind === "texture") {
     const stores = { k_cache: kv.k, v_cache: kv.v };
     pass.run(qkvRopeTexture, { ...buffers, ...stores }, { ...shape, stride: qkv.stride / 4 }, constants);
@@ -235,14 +241,14 @@ const MANY_QUERIES = 32;
 function attendRows(pass: Pass, a: AttentionInput, kv: KeyValues, out: Tensor): void {
   const { qkv, heads, kvHeads, dim, place, tables, block } = a;
   const shape = { rows: qkv.rows, heads, kv_heads: kvHeads, dim, block, scale: 1 / Math.sqrt(dim) };
-  const HALF = kv.precision === "f16" ? 1 : 0;
+  const KV = KV_CODE[kv.precision];
   if (kv.kind === "texture") {
     const buffers = { q: qkv, k_cache: kv.k, v_cache: kv.v, place, tables, out };
     const strides = { q_stride: qkv.stride / 4, out_stride: out.stride / 4 };
     const kernel = qkv.rows > 1 && qkv.rows * heads >= MANY_QUERIES ? attentionQueries : attentionTexture;
-    pass.run(kernel, buffers, { ...shape, ...strides }, { HALF, QUADS: dim / 4 });
+    pass.run(kernel, buffers, { ...shape, ...strides }, { KV, QUADS: dim / 4 });
   } else {
     const buffers = { q: qkv, k_cache: kv.k, v_cache: kv.v, place, tables, out };
-    pass.run(attentionPaged, buffers, { ...shape, q_stride: qkv.stride, out_stride: out.stride }, { HALF });
+    pass.run(attentionPaged, buffers, { ...shape, q_stride: qkv.stride, out_stride: out.stride }, { KV });
   }
 }

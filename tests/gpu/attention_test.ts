@@ -125,6 +125,16 @@ bothPlaces("attention over a cache in half precision", async (runtime) => {
 });
 
 bothPlaces(
+  "attention over a cache in int8: error as large as a byte allows, and not larger",
+  async (runtime) => {
+    for (const [dim, length] of [[128, 50], [64, 33], [32, 1], [96, 20]]) {
+      const error = await pagedCase(runtime, 4, 2, dim, length, "int8");
+      assert(error > 1e-7 && error < 2e-4, `[${dim}, ${length}]: NMSE ${error}`);
+    }
+  },
+);
+
+bothPlaces(
   "attention within segments: odd sizes, head_dim 72 with 2-D rotary, and without",
   async (runtime) => {
     for (
@@ -186,21 +196,40 @@ bothPlaces(
   },
 );
 
+/** Arbitrary bytes and a factor for each head of each place, as the cache has them. */
+function int8Places(values: Float32Array, dim: number): Uint32Array<ArrayBuffer> {
+  const words = dim / 4 + 4;
+  const out = new Uint32Array(values.length / dim * words);
+  const factors = new Float32Array(out.buffer);
+  for (let i = 0; i < values.length / dim; i++) {
+    for (let j = 0; j < dim / 4; j++) {
+      out[i * words + j] = Math.imul(i * dim + j + 1, 2654435761) & 0x7f7f7f7f;
+    }
+    factors[i * words + dim / 4] = 0.5 + Math.abs(values[i * dim]);
+  }
+  return out;
+}
+
 gpuTest(
   "decode in one dispatch equals the general path, split contexts and unequal lengths too",
   async (runtime) => {
     const [heads, kvHeads] = [4, 2];
-    const cases: [KvPrecision, number, number[]][] = [["f32", 72, [1, 70, 1100]], ["f32", 128, [33]], [
-      "f16",
-      64,
-      [5, 64],
-    ]];
+    const cases: [KvPrecision, number, number[]][] = [
+      ["f32", 72, [1, 70, 1100]],
+      ["f32", 128, [33]],
+      ["f16", 64, [5, 64]],
+      ["int8", 128, [7, 65]],
+    ];
     for (const [precision, dim, lengths] of cases) {
       const width = (heads + 2 * kvHeads) * dim;
       const rows = lengths.length;
       const perRow = Math.ceil(Math.max(...lengths) / BLOCK);
       const values = noise(21, rows * perRow * BLOCK * kvHeads * dim);
-      const cached = precision === "f32" ? values : Uint16Array.from(values, toHalf);
+      const cached = precision === "f32"
+        ? values
+        : precision === "f16"
+        ? Uint16Array.from(values, toHalf)
+        : int8Places(values, dim);
       const place = lengths.flatMap((l, r) => [r * perRow, l, r * perRow * BLOCK + l - 1, 0]);
       const angles = Float32Array.from({ length: rows * dim }, (_, i) => i % 2 ? 0.6 : 0.8);
       const results: Float32Array[] = [];
