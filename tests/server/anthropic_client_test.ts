@@ -127,5 +127,34 @@ Deno.test({ name: "Anthropic client", sanitizeOps: false, sanitizeResources: fal
     assertEquals(stats.freeSlots, stats.totalSlots);
   });
   assertEquals(server.log.filter((line) => line.includes('"failure"')), []);
+  await t.step("a tool that must be used; a format; a budget", async () => {
+    const used = await client.messages.create({
+      model,
+      max_tokens,
+      tools,
+      tool_choice: { type: "tool", name: "find" },
+      messages: [{ role: "user", content: "Go." }],
+    });
+    assertEquals([used.stop_reason, used.content[0].type], ["tool_use", "tool_use"]);
+    const formed = await client.messages.create({
+      model,
+      max_tokens,
+      output_config: {
+        format: {
+          type: "json_schema",
+          schema: { type: "object", properties: { n: { type: "integer" } }, required: ["n"] },
+        },
+      },
+      messages: [{ role: "user", content: "Go." }],
+    });
+    assert(formed.content[0].type === "text" && Number.isInteger(JSON.parse(formed.content[0].text).n));
+    const thought = await client.messages.create({
+      model,
+      max_tokens: 2000,
+      thinking: { type: "enabled", budget_tokens: 1024 },
+      messages: [{ role: "user", content: "Go." }],
+    });
+    assertEquals(thought.content.map(({ type }) => type), ["thinking", "text"]);
+  });
   await server.close();
 });
