@@ -1,0 +1,249 @@
+/**
+ * HTTP to a Hugging Face-style hub and its mirrors. The token goes to the endpoint's own origin and nowhere else;
+ * redirects are followed by hand, never from a public host into a private network; replies are capped and watched.
+ */
+import { isIP } from "node:net";
+
+export interface HubOptions {
+  /** `HF_ENDPOINT`. */
+  endpoint: string;
+  /** Asked in turn where the endpoint fails; they never see the token. */
+  mirrors: string[];
+  /** `HF_TOKEN`; null: none. */
+  token: string | null;
+  /** Milliseconds: until the head of a reply; in which at least `LEAST` bytes must come. */
+  headTimeout?: number;
+  stallTimeout?: number;
+  /** Milliseconds before the second try of a request; doubles each time. */
+  backoff?: number;
+}
+
+/** A hub that answers wrongly or not at all. `retry`: another try may help. */
+export class HubError extends Error {
+  constructor(message: string, readonly retry: boolean, readonly waitSeconds: number | null = null) {
+    super(message);
+    this.name = "HubError";
+  }
+}
+
+const MOST_REDIRECTS = 5;
+/** Decoded bytes of a reply with metadata. */
+const MOST_METADATA = 8 << 20;
+/** Bytes that must come in each `stallTimeout`. */
+const LEAST = 1024;
+
+export class HubClient {
+  readonly origins: readonly string[];
+  readonly #options: Required<HubOptions>;
+
+  /** @throws Error naming the endpoint that is no http(s) address */
+  constructor(options: HubOptions) {
+    this.#options = { headTimeout: 30_000, stallTimeout: 30_000, backoff: 500, ...options };
+    this.origins = [options.endpoint, ...options.mirrors].map(baseOf);
+  }
+
+  get backoff(): number {
+    return this.#options.backoff;
+  }
+
+  /** JSON from `path` of the first origin that has it. @throws HubError */
+  async json(path: string, signal: AbortSignal): Promise<unknown> {
+    const bytes = await this.#firstOf(async (base) => {
+      const { body } = await this.open(base, path, {}, signal);
+      return await this.#whole(body, path);
+    });
+    try {
+      return JSON.parse(new TextDecoder().decode(bytes));
+    } catch {
+      throw new HubError(`Cannot use the hub's answer to ${path}: it is not JSON`, false);
+    }
+  }
+
+  /** Tries each origin, each several times where another try may help. */
+  async #firstOf<T>(ask: (base: string) => Promise<T>): Promise<T> {
+    let last: unknown;
+    for (let attempt = 0; attempt < 4; attempt++) {
+      for (const base of this.origins) {
+        try {
+          return await ask(base);
+        } catch (error) {
+          if (!(error instanceof HubError)) throw error;
+          if (last === undefined || error.retry) last = error;
+          if (!error.retry && this.origins.length === 1) throw error;
+        }
+      }
+      await pause(this.#options.backoff * 2 ** attempt);
+    }
+    throw last;
+  }
+
+  /**
+   * The reply to a GET, its head checked to be 2xx; the caller reads `body` with `pieces`.
+   * @throws HubError
+   */
+  async open(
+    base: string,
+    path: string,
+    headers: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<{ head: Headers; linked: Headers; status: number; body: ReadableStream<Uint8Array> }> {
+    const home = new URL(base);
+    let url = new URL(base + path);
+    let linked = new Headers();
+    for (let hop = 0; hop <= MOST_REDIRECTS; hop++) {
+      const sent = new Headers({ ...headers, "user-agent": "valley-edge" });
+      const ownHost = url.origin === new URL(this.origins[0]).origin;
+      if (this.#options.token !== null && ownHost) {
+        sent.set("authorization", `Bearer ${this.#options.token}`);
+      }
+      const reply = await this.#head(url, sent, signal);
+      const location = reply.headers.get("location");
+      if (reply.status >= 300 && reply.status < 400 && location !== null) {
+        await reply.body?.cancel();
+        if (hop === 0) linked = reply.headers;
+        url = allowed(new URL(location, url), url, home);
+        continue;
+      }
+      if (reply.ok && reply.body === null) throw new HubError(`The hub answers ${path} with nothing`, true);
+      if (!reply.ok || reply.body === null) {
+        await reply.body?.cancel();
+        throw statusError(reply, path, this.#options.token !== null);
+      }
+      return { head: reply.headers, linked, status: reply.status, body: reply.body };
+    }
+    throw new HubError(`Cannot get ${path}: more than ${MOST_REDIRECTS} redirects`, false);
+  }
+
+  async #head(url: URL, headers: Headers, signal: AbortSignal): Promise<Response> {
+    const timeout = new AbortController();
+    const timer = setTimeout(() => timeout.abort(), this.#options.headTimeout);
+    try {
+      return await fetch(url, {
+        headers,
+        redirect: "manual",
+        signal: AbortSignal.any([signal, timeout.signal]),
+      });
+    } catch (error) {
+      if (signal.aborted) throw error;
+      const reason = timeout.signal.aborted
+        ? `no answer in ${this.#options.headTimeout / 1000} s`
+        : causeOf(error);
+      throw new HubError(`Cannot reach ${url.host}: ${reason}`, true);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #whole(body: ReadableStream<Uint8Array>, path: string): Promise<Uint8Array> {
+    const parts: Uint8Array[] = [];
+    let size = 0;
+    for await (const piece of this.pieces(body)) {
+      size += piece.length;
+      if (size > MOST_METADATA) {
+        throw new HubError(
+          `Cannot use the hub's answer to ${path}: it is over ${MOST_METADATA} bytes`,
+          false,
+        );
+      }
+      parts.push(piece);
+    }
+    const all = new Uint8Array(size);
+    let at = 0;
+    for (const part of parts) {
+      all.set(part, at);
+      at += part.length;
+    }
+    return all;
+  }
+
+  /** The pieces of a body. @throws HubError when it breaks off, or crawls. */
+  async *pieces(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+    const { stallTimeout } = this.#options;
+    const reader = body.getReader();
+    let got = 0, at = 0, stalled = false;
+    const watch = setInterval(() => {
+      if (got - at >= LEAST) at = got;
+      else {
+        stalled = true;
+        reader.cancel().catch(() => {});
+      }
+    }, stallTimeout);
+    try {
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (stalled) break;
+        if (done) return;
+        got += value.length;
+        yield value;
+      }
+      throw new HubError(`The hub sent under ${LEAST} bytes in ${stallTimeout / 1000} s`, true);
+    } catch (error) {
+      if (error instanceof HubError) throw error;
+      throw new HubError(`The hub's answer broke off: ${causeOf(error)}`, true);
+    } finally {
+      clearInterval(watch);
+      await reader.cancel().catch(() => {});
+    }
+  }
+}
+
+export const pause = (milliseconds: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+function baseOf(text: string): string {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw new Error(`Cannot use hub ${JSON.stringify(text)}: it is not an address`);
+  }
+  if (!/^https?:$/.test(url.protocol) || url.username !== "" || url.password !== "") {
+    throw new Error(`Cannot use hub ${url.origin}: it must be http(s), without a name or password in it`);
+  }
+  return url.href.replace(/\/$/, "");
+}
+
+/** A redirect's target, where it may be followed. @throws HubError */
+function allowed(to: URL, from: URL, home: URL): URL {
+  const refuse = (reason: string): never => {
+    throw new HubError(`Cannot follow a redirect from ${from.host} to ${to.host}: ${reason}`, false);
+  };
+  if (to.protocol !== "https:" && to.protocol !== home.protocol) {
+    refuse(`${to.protocol.slice(0, -1)} is not safe`);
+  }
+  if (to.username !== "" || to.password !== "") refuse("it carries a password");
+  if (isPrivate(to.hostname) && !isPrivate(home.hostname)) refuse("it is not a public address");
+  if (linkLocal(to.hostname)) refuse("it is a link-local address");
+  return to;
+}
+
+const linkLocal = (host: string): boolean => /^169\.254\.|^\[fe[89ab]/i.test(host);
+
+/** Addresses that only this machine or its network has. Names are taken as public. */
+function isPrivate(host: string): boolean {
+  const bare = host.replace(/^\[|\]$/g, "");
+  if (bare === "localhost" || bare.endsWith(".localhost") || bare.endsWith(".internal")) return true;
+  if (isIP(bare) === 4) return /^(0|10|127)\.|^169\.254\.|^192\.168\.|^172\.(1[6-9]|2\d|3[01])\./.test(bare);
+  return isIP(bare) === 6 && /^(::1?$|::ffff:|f[cd]|fe[89ab])/i.test(bare);
+}
+
+function statusError(reply: Response, path: string, token: boolean): HubError {
+  const { status } = reply;
+  const after = Number(reply.headers.get("retry-after"));
+  const retry = status === 408 || status === 416 || status === 429 || status >= 500;
+  const hint = status === 401 || status === 403
+    ? token ? ": HF_TOKEN does not open it" : ": it needs a token in HF_TOKEN, or is not there"
+    : status === 404
+    ? ": it is not there"
+    : "";
+  return new HubError(
+    `The hub answers ${status} to ${path}${hint}`,
+    retry,
+    Number.isFinite(after) && after > 0 ? Math.min(after, 300) : null,
+  );
+}
+
+function causeOf(error: unknown): string {
+  const { cause, message } = error as Error;
+  return cause instanceof Error ? cause.message : message;
+}

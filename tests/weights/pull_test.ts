@@ -1,0 +1,360 @@
+/** Pull against a hub that misbehaves in every way that was thought of: right bytes or a clear error, never others. */
+import { pull, pulledEarlier, type PullOptions } from "../../src/weights/pull.ts";
+import { isHubId } from "../../src/weights/hub_repo.ts";
+import { assert, assertEquals, assertThrows } from "../support/assert.ts";
+import { random } from "../support/gpu.ts";
+import { FaultyDisk, Killed } from "./faulty_disk.ts";
+import { inFolder } from "./support.ts";
+import { COMMIT, type HubRequest, type Misbehave, TestHub } from "./test_hub.ts";
+
+const ID = "org/model";
+const WEIGHTS = "model.safetensors";
+const CHUNK = 1000;
+
+const bytes = (seed: number, length: number): Uint8Array<ArrayBuffer> =>
+  Uint8Array.from({ length }, ((next) => () => next() * 256)(random(seed)));
+
+const FILES: Record<string, Uint8Array<ArrayBuffer>> = {
+  "config.json": new TextEncoder().encode('{"model_type":"test"}'),
+  "tokenizer.json": bytes(1, 2500),
+  [WEIGHTS]: bytes(2, 9500),
+  "pytorch_model.bin": bytes(3, 50),
+  "empty.safetensors": new Uint8Array(0),
+  "sub/model.safetensors": bytes(4, 40),
+};
+
+const isWeights = ({ path }: HubRequest) => path.endsWith(`/${WEIGHTS}`);
+
+/** Pulls from a hub that misbehaves; the folder must hold the right bytes. @returns the hub */
+async function pulled(
+  misbehave: Misbehave,
+  options: Partial<PullOptions["hub"]> & { mirrors?: string[] } = {},
+): Promise<TestHub> {
+  await using hub = new TestHub(ID, FILES);
+  hub.misbehave = misbehave;
+  await inFolder(async (root) => {
+    const { folder, commit } = await pull(root, ID, fast(hub, options));
+    assertEquals(commit, COMMIT);
+    assertEquals([...Deno.readDirSync(folder)].map((e) => e.name).sort(), [
+      "config.json",
+      "empty.safetensors",
+      "model.safetensors",
+      "pulled.json",
+      "tokenizer.json",
+    ]);
+    for (const name of ["config.json", "tokenizer.json", WEIGHTS]) {
+      assertEquals(Deno.readFileSync(`${folder}/${name}`), FILES[name], name);
+    }
+  });
+  return hub;
+}
+
+const fast = (hub: TestHub, options: Partial<PullOptions["hub"]> = {}): PullOptions => ({
+  hub: {
+    endpoint: hub.url,
+    mirrors: [],
+    token: "secret",
+    headTimeout: 400,
+    stallTimeout: 300,
+    backoff: 1,
+    ...options,
+  },
+  chunkSize: CHUNK,
+  parallel: 3,
+});
+
+/** The right reply to the weights, changed the first time it is asked for. */
+const once = (change: (request: HubRequest, right: Response) => Response | Promise<Response>): Misbehave =>
+(
+  request,
+  right,
+) =>
+  isWeights(request) && request.times === 0 && request.range?.from === 2000 ? change(request, right()) : null;
+
+const slow = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** A body that sends what `pieces` gives. */
+const stream = (pieces: () => AsyncGenerator<Uint8Array>): BodyInit =>
+  ReadableStream.from(pieces()) as unknown as BodyInit;
+
+const withHead = (right: Response, changes: Record<string, string>, status = right.status): Response => {
+  const headers = new Headers(right.headers);
+  for (const [name, value] of Object.entries(changes)) headers.set(name, value);
+  return new Response(right.body, { status, headers });
+};
+
+const RECOVERS: Record<string, Misbehave> = {
+  "nothing wrong": () => null,
+  "a part is cut off": once(async (_, right) =>
+    new Response((await right.arrayBuffer()).slice(0, 300), { status: 206, headers: right.headers })
+  ),
+  "a part breaks off": once((_, right) =>
+    withHead(
+      new Response(
+        stream(async function* () {
+          yield new Uint8Array(100);
+          await slow(1);
+          throw new Error("broken");
+        }),
+        { status: 206, headers: right.headers },
+      ),
+      {},
+    )
+  ),
+  "500": once(() => new Response("oops", { status: 500 })),
+  "503 with Retry-After": once(() =>
+    new Response("later", { status: 503, headers: { "retry-after": "0.01" } })
+  ),
+  "429": once(() => new Response("slow down", { status: 429 })),
+  "416": once(() => new Response("", { status: 416 })),
+  "ETag of another file": once((_, right) => withHead(right, { "x-linked-etag": `"${"ab".repeat(32)}"` })),
+  "wrong total": once((_, right) => withHead(right, { "content-range": "bytes 2000-2999/9000" })),
+  "other range": once((_, right) => withHead(right, { "content-range": "bytes 3000-3999/9500" })),
+  "no Content-Range": once((_, right) => {
+    const headers = new Headers(right.headers);
+    headers.delete("content-range");
+    return new Response(right.body, { status: 206, headers });
+  }),
+  "204": once(() => new Response(null, { status: 204 })),
+  "more than asked for": once(async (_, right) =>
+    new Response(new Uint8Array([...new Uint8Array(await right.arrayBuffer()), 1, 2, 3]), {
+      status: 206,
+      headers: right.headers,
+    })
+  ),
+  "one byte flipped": once(async (_, right) => {
+    const body = new Uint8Array(await right.arrayBuffer());
+    body[7] ^= 1;
+    return new Response(body, { status: 206, headers: right.headers });
+  }),
+  "a byte a second": once((_, right) =>
+    new Response(
+      stream(async function* () {
+        for (let i = 0; i < 5; i++) {
+          yield new Uint8Array(1);
+          await slow(100);
+        }
+      }),
+      { status: 206, headers: right.headers },
+    )
+  ),
+  "no answer": once(async (_, right) => {
+    await slow(600);
+    return right;
+  }),
+  "no ranges": (request, right) =>
+    isWeights(request) ? new Response(FILES[WEIGHTS], { headers: withHead(right(), {}).headers }) : null,
+  "zipped on the way": once((_, right) => {
+    const zipped = right.body!.pipeThrough(new CompressionStream("gzip"));
+    return withHead(new Response(zipped, { status: 206, headers: right.headers }), {
+      "content-encoding": "gzip",
+    });
+  }),
+  "list of files: 502 first": ({ path, times }) =>
+    path.startsWith("/api") && times === 0 ? new Response("bad gateway", { status: 502 }) : null,
+};
+
+for (const [name, misbehave] of Object.entries(RECOVERS)) {
+  Deno.test(`pull recovers: ${name}`, async () => {
+    const hub = await pulled(misbehave);
+    const asked = hub.requests.filter((r) => isWeights(r) && r.range?.from === 8000).length;
+    assert(name === "one byte flipped" || asked <= 1, `a good part was fetched ${asked} times`);
+  });
+}
+
+const listing =
+  (change: (list: ReturnType<TestHub["listing"]>, hub: TestHub) => unknown) => (hub: TestHub) => {
+    hub.misbehave = ({ path }) => path.startsWith("/api") ? Response.json(change(hub.listing(), hub)) : null;
+  };
+const always = (reply: (hub: TestHub) => Response) => (hub: TestHub) => {
+  hub.misbehave = (request) => isWeights(request) ? reply(hub) : null;
+};
+
+const REFUSES: Record<string, [(hub: TestHub) => void, RegExp]> = {
+  "always the wrong byte": [
+    (hub) => {
+      hub.misbehave = (request) => {
+        if (!isWeights(request)) return null;
+        const file = FILES[WEIGHTS].slice();
+        file[5] ^= 1;
+        return hub.part(file, request.range);
+      };
+    },
+    /model\.safetensors: what comes is not what the hub promises \(sha256 [0-9a-f]{64}\)/,
+  ],
+  "always 500": [always(() => new Response("", { status: 500 })), /answers 500 to .*model\.safetensors/],
+  "404": [always(() => new Response("", { status: 404 })), /answers 404 .*: it is not there/],
+  "401": [always(() => new Response("", { status: 401 })), /answers 401 .*HF_TOKEN does not open it/],
+  "redirect into the cloud's own network": [
+    always(() => new Response("", { status: 302, headers: { location: "http://169.254.169.254/latest" } })),
+    /redirect from .* to 169\.254\.169\.254: it is a link-local address/,
+  ],
+  "redirects in a circle": [
+    always((hub) =>
+      new Response("", {
+        status: 302,
+        headers: { location: `${hub.url}/${ID}/resolve/${COMMIT}/${WEIGHTS}` },
+      })
+    ),
+    /more than 5 redirects/,
+  ],
+  "redirect to a file": [
+    always(() => new Response("", { status: 302, headers: { location: "ftp://127.0.0.1/x" } })),
+    /ftp is not safe/,
+  ],
+  "gzip bomb": [
+    (hub) => {
+      hub.misbehave = ({ path }) => {
+        if (!path.startsWith("/api")) return null;
+        const zeros = ReadableStream.from((async function* () {
+          for (let i = 0; i < 40; i++) yield new Uint8Array(1 << 20);
+        })());
+        const body = zeros.pipeThrough(new CompressionStream("gzip"));
+        return new Response(body, { headers: { "content-encoding": "gzip" } });
+      };
+    },
+    /is over 8388608 bytes/,
+  ],
+  "list is not JSON": [
+    (hub) => {
+      hub.misbehave = ({ path }) => path.startsWith("/api") ? new Response("<html>") : null;
+    },
+    /is not JSON/,
+  ],
+  "no commit": [listing((list) => ({ ...list, sha: "main" })), /has no commit/],
+  "no list": [listing((list) => ({ sha: list.sha })), /list of files is missing/],
+  "no digest": [
+    listing((list) => ({ ...list, siblings: list.siblings.map((s) => ({ ...s, lfs: null, blobId: null })) })),
+    /has no digest of/,
+  ],
+  "size below zero": [
+    listing((list) => ({ ...list, siblings: [{ rfilename: "config.json", size: -1, blobId: "ab" }] })),
+    /has no size of config\.json/,
+  ],
+  "the same name twice": [
+    listing((list) => ({ ...list, siblings: [...list.siblings, ...list.siblings] })),
+    /names a file twice/,
+  ],
+  "only pickles": [
+    listing((list) => ({
+      ...list,
+      siblings: list.siblings.filter((s) => !String(s.rfilename).endsWith("safetensors")),
+    })),
+    /has no \.safetensors file/,
+  ],
+};
+
+for (const [name, [prepare, wanted]] of Object.entries(REFUSES)) {
+  Deno.test(`pull refuses: ${name}`, async () => {
+    await using hub = new TestHub(ID, FILES);
+    prepare(hub);
+    await inFolder(async (root) => {
+      await assertThrows(() => pull(root, ID, fast(hub)), wanted);
+      assertEquals(pulledEarlier(root, ID), null);
+    });
+  });
+}
+
+Deno.test("pull: the token stays with its host, a mirror takes over, a redirect elsewhere is followed", async () => {
+  await using other = new TestHub(ID, FILES);
+  const hub = await pulled(
+    (request) => isWeights(request) ? Response.redirect(`${other.url}/cdn/${WEIGHTS}`, 302) : null,
+  );
+  assert(
+    hub.requests.every(({ authorization }) => authorization === "Bearer secret"),
+    "own host: with token",
+  );
+  assert(
+    other.requests.length > 0 && other.requests.every((r) => r.authorization === null),
+    "elsewhere: without",
+  );
+  other.requests.length = 0;
+  await pulled((request) => isWeights(request) ? new Response("", { status: 404 }) : null, {
+    mirrors: [other.url],
+  });
+  assert(
+    other.requests.length > 0 && other.requests.every((r) => r.authorization === null),
+    "mirror: without",
+  );
+});
+
+Deno.test("pull: killed at every operation of the disk, the next run keeps what was finished", async () => {
+  await using hub = new TestHub(ID, FILES);
+  let cuts = 0;
+  for (let at = 0;; at += at < 40 ? 1 : 3) {
+    const done = await inFolder(async (root) => {
+      let reached = 0;
+      try {
+        await pull(root, ID, {
+          ...fast(hub),
+          parallel: 1,
+          disk: new FaultyDisk({ at, kind: "kill" }),
+          onProgress: (bytes) => reached = Math.max(reached, bytes),
+        });
+        return true;
+      } catch (error) {
+        assert(error instanceof Killed, `operation ${at}: ${error}`);
+      }
+      cuts++;
+      assertEquals(pulledEarlier(root, ID), null);
+      hub.sent = 0;
+      const { folder } = await pull(root, ID, fast(hub));
+      assertEquals(Deno.readFileSync(`${folder}/${WEIGHTS}`), FILES[WEIGHTS]);
+      const all = Object.values(FILES).reduce((sum, file) => sum + file.length, 0);
+      // All but the chunk under way and one that was not entered yet.
+      assert(hub.sent <= all - reached + 2 * CHUNK, `${hub.sent} bytes after ${reached} of ${all}`);
+      return false;
+    });
+    if (done) break;
+  }
+  assert(cuts > 40, `${cuts} cuts`);
+});
+
+Deno.test("pull: bytes lost on disk after they were entered are fetched again, and only they; offline later", async () => {
+  await using hub = new TestHub(ID, FILES);
+  await inFolder(async (root) => {
+    const stop = new AbortController();
+    hub.misbehave = (request) => {
+      if (isWeights(request) && request.range?.from === 8000) stop.abort();
+      return null;
+    };
+    await pull(root, ID, { ...fast(hub), parallel: 1, signal: stop.signal }).catch(() => {});
+    const part = `${root}/hub/org--model/${COMMIT}/.pulling/${WEIGHTS}`;
+    const bytes = Deno.readFileSync(part);
+    bytes[3100] ^= 4;
+    Deno.writeFileSync(part, bytes);
+    hub.misbehave = () => null;
+    hub.requests.length = 0;
+    const { folder } = await pull(root, ID, fast(hub));
+    assertEquals(Deno.readFileSync(`${folder}/${WEIGHTS}`), FILES[WEIGHTS]);
+    const ranges = hub.requests.filter(isWeights).map((r) => r.range!.from).sort();
+    assertEquals(ranges, [3000, 8000, 9000]);
+    assertEquals(pulledEarlier(root, ID), { id: ID, commit: COMMIT, folder });
+    assertEquals(pulledEarlier(root, ID, "other"), null);
+    hub.requests.length = 0;
+    await pull(root, ID, fast(hub));
+    assertEquals(hub.requests.length, 1, "a second pull asks for the list alone");
+  });
+});
+
+Deno.test("pull: names that would leave the folder are no ids", () => {
+  for (
+    const id of [
+      "",
+      "a",
+      "a/b/c",
+      "../b",
+      "a/..",
+      "a/.b",
+      "a/b\0",
+      "/b",
+      "a/",
+      "http://x/y",
+      "a b/c",
+      "a/b..c",
+    ]
+  ) {
+    assert(!isHubId(id), id);
+  }
+  assert(isHubId("bytedance-research/Valley2.5"));
+});
