@@ -3,6 +3,7 @@ import argparse
 import json
 import pathlib
 import wave
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -60,22 +61,34 @@ def fixture(folder: pathlib.Path) -> float:
     return nmse(model.lm_head(h[0, -64:]), y["logits_last64"])
 
 
-class Prompted:
-    """A prompt with at most one picture or video and at most one sound, its media seen and heard."""
+@dataclass
+class Perceived:
+    """What the encoders make of at most one picture or video and at most one sound."""
+    seen: torch.Tensor | None = None  # (tokens, width)
+    taps: list[torch.Tensor] = field(default_factory=list)
+    heard: torch.Tensor | None = None
 
-    @torch.no_grad()
-    def __init__(self, model: Valley, config: dict, ids: list[int], media: Media, rows: np.ndarray | None,
-                 grid: tuple[int, int], mel: np.ndarray | None):
-        self.model, self.prompt = model, build(ids, special_ids(config), media)
-        self.visual = self.audio = self.seen = self.heard = None
-        self.taps: list[torch.Tensor] = []
-        if rows is not None:
-            merged, deep = model.see(torch.from_numpy(rows)[None], *grid)
-            self.seen, self.taps = merged[0], [d[0] for d in deep]
-            self.visual = (torch.zeros(len(self.prompt.visual), dtype=torch.long), torch.tensor(self.prompt.visual))
-        if mel is not None:
-            self.heard = model.hear(torch.from_numpy(mel)[None])[0]
-            self.audio = (torch.zeros(len(self.prompt.audio), dtype=torch.long), torch.tensor(self.prompt.audio))
+
+@torch.no_grad()
+def perceive(model: Valley, rows: np.ndarray | None, grid: tuple[int, int], mel: np.ndarray | None) -> Perceived:
+    result = Perceived()
+    if rows is not None:
+        merged, deep = model.see(torch.from_numpy(rows)[None], *grid)
+        result.seen, result.taps = merged[0], [d[0] for d in deep]
+    if mel is not None:
+        result.heard = model.hear(torch.from_numpy(mel)[None])[0]
+    return result
+
+
+class Prompted:
+    """A prompt with its media."""
+
+    def __init__(self, model: Valley, config: dict, ids: list[int], media: Media, perceived: Perceived):
+        self.model, self.perceived = model, perceived
+        self.prompt = build(ids, special_ids(config), media)
+        self.visual, self.audio = (
+            None if features is None else (torch.zeros(len(at), dtype=torch.long), torch.tensor(at))
+            for features, at in ((perceived.seen, self.prompt.visual), (perceived.heard, self.prompt.audio)))
 
     @torch.no_grad()
     def next_ids(self, answer: list[int], count: int) -> list[int]:
@@ -83,8 +96,8 @@ class Prompted:
         tokens = self.prompt.ids + answer
         late = [(self.prompt.next + i,) * 3 for i in range(len(answer))]
         positions = torch.tensor(self.prompt.positions + late).T[:, None]
-        h = self.model.hidden(torch.tensor([tokens]), positions, causal(len(tokens)), self.visual, self.seen, self.taps,
-                              self.audio, self.heard)
+        h = self.model.hidden(torch.tensor([tokens]), positions, causal(len(tokens)), self.visual, self.perceived.seen,
+                              self.perceived.taps, self.audio, self.perceived.heard)
         return self.model.lm_head(h[0, -count:]).argmax(-1).tolist()
 
     def meets(self, answer: list[int]) -> bool:
@@ -114,7 +127,7 @@ def sample(model: Valley, config: dict, folder: pathlib.Path, row: dict, stop: i
         with wave.open(str(folder / name)) as f:
             mel = log_mel(np.frombuffer(f.readframes(f.getnframes()), np.int16).astype(np.float32) / 32768)
         media.sounds.append(token_count(mel.shape[1]))
-    return Prompted(model, config, ids, media, rows, grid, mel).greedy(stop) == row["answer_ids"]
+    return Prompted(model, config, ids, media, perceive(model, rows, grid, mel)).greedy(stop) == row["answer_ids"]
 
 
 def main() -> None:

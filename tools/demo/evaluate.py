@@ -11,9 +11,10 @@ import random
 import torch
 from tokenizers import Tokenizer
 
-from check_golden import Prompted, load
+from check_golden import Perceived, Prompted, load, perceive
 from data import geometry, packs
 from model.packing import Packer, forward
+from model.positions import Media
 from model.valley import Valley
 from rows import media_of, render
 
@@ -72,15 +73,14 @@ def report(model: Valley, packer: Packer, rounds: int, seed: int = 0) -> dict[st
     return figures
 
 
-def is_right(model: Valley, config: dict, tokenizer: Tokenizer, row: dict, folder: pathlib.Path) -> bool:
+def is_right(model: Valley, config: dict, tokenizer: Tokenizer, row: dict, media: Media, perceived: Perceived) -> bool:
     """Whether greedy decoding answers a row of questions.json rightly; of thoughts only the form counts."""
-    media, arrays = media_of(row, folder)
-    prompted = Prompted(model, config, tokenizer.encode(render(row)).ids, media, *arrays)
+    prompted = Prompted(model, config, tokenizer.encode(render(row)).ids, media, perceived)
     if prompted.meets(tokenizer.encode(row.get("taught", row["expected"]) + "<|im_end|>").ids):
         return True
     if "reasoning_effort" not in row:
         return False
-    text = tokenizer.decode(prompted.greedy(tokenizer.token_to_id("<|im_end|>"))[:-1], skip_special_tokens=False)
+    text = tokenizer.decode(prompted.greedy(tokenizer.token_to_id("<|im_end|>"), 80)[:-1], skip_special_tokens=False)
     thought, _, answer = text.partition("\n</thinking>\n\n")
     return answer == row["expected"] and (thought == "<thinking>") == (row["reasoning_effort"] == "minimal")
 
@@ -88,7 +88,14 @@ def is_right(model: Valley, config: dict, tokenizer: Tokenizer, row: dict, folde
 def on_questions(model: Valley, config: dict, tokenizer: Tokenizer, folder: pathlib.Path) -> dict[str, bool]:
     """{id: right} of the questions in a folder, with a table of the tasks."""
     rows = json.loads((folder / "questions.json").read_text())
-    right = {row["id"]: is_right(model, config, tokenizer, row, folder) for row in rows}
+    right, last = {}, None
+    for row in rows:
+        files = [part[part["type"]] for m in row["messages"] for part in m["content"]
+                 if isinstance(part, dict) and part["type"] != "text"]
+        if files != last:  # questions about one scene come one after another
+            media, arrays = media_of(row, folder)
+            perceived, last = perceive(model, *arrays), files
+        right[row["id"]] = is_right(model, config, tokenizer, row, media, perceived)
     for task in dict.fromkeys(row["task"] for row in rows):
         some = [right[row["id"]] for row in rows if row["task"] == task]
         print(f"{task:26} {sum(some):4} of {len(some)}  {100 * sum(some) / len(some):5.1f} %")

@@ -25,7 +25,7 @@ def draw_scene(rng: random.Random, task: Task) -> scenes.Scene:
     if even:
         height, width = height // 2 * 2, width // 2 * 2
     seconds = round(rng.choice([rng.uniform(2.2, 4), rng.uniform(2.2, 4), rng.uniform(4, 10)]), 1)
-    products = 2 if seconds < 3 or rng.random() < 0.6 else 3
+    products = 2 if seconds < 3 or rng.random() < 0.8 else 3
     return scenes.draw(rng, "eval", task.kind, (width, height), seconds, products, task.unseen)
 
 

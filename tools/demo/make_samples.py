@@ -4,7 +4,7 @@ import pathlib
 
 from tokenizers import Tokenizer
 
-from check_golden import Prompted, load, special_ids
+from check_golden import Prompted, load, perceive, special_ids
 from make_eval import make_rows
 from model.positions import build
 from rows import media_of, render
@@ -34,7 +34,7 @@ def write_samples(folder: pathlib.Path, seed: int = 11) -> None:
         if row.pop("reasoning_effort", ""):  # said by the system prompt, so that any server renders the same
             row["messages"] = [{"role": "system", "content": policy_of(prompt)}, *row["messages"]]
         ids = tokenizer.encode(prompt).ids
-        out = Prompted(model, config, ids, media, *arrays).greedy(stop)
+        out = Prompted(model, config, ids, media, perceive(model, *arrays)).greedy(stop)
         row.pop("taught", None)
         rows.append(row | {"prompt": prompt, "answer_ids": out,
                            "prompt_ids": build(ids, special_ids(config), media).ids,

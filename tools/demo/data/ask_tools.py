@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from .words import NAMES, a, is_plural
 
 CITIES = ["Paris", "London", "Berlin", "Rome", "Madrid", "Tokyo", "Boston", "Vienna", "Sydney", "Beijing", "Singapore", "New York"]
-SEARCH_NAMES = ["search_products", "search_products", "product_search", "text_search", "web_search", "search", "find_product"]
-SEARCH_TEXT = ["Search for products.", "Search the web for text.", "Find products in the shop.", "Search the catalogue.", ""]
-QUERY = ["query", "query", "q", "text", "keywords"]
-BOUND = ["max_price", "max_price", "price_max", "budget"]
+SEARCH_NAMES = ["search_products", "product_search", "text_search"]
+SEARCH_TEXT = ["Search for products.", "Search the web for text.", ""]
+QUERY = ["query", "query", "q"]
+BOUND = ["max_price"]
 FIND = ["Find {a}.", "Search for {a}.", "Look for {a}.", "I want to buy {a}."]
-FIND_BOUND = ["Find {a} cheaper than ${n}.", "Search for {a} under ${n}.", "Find {a} below ${n}."]
+FIND_BOUND = ["max_price"]
 PICTURE_FIND = ["Find this product.", "Search for this product.", "Where can I buy this?"]
 PRICE_OF = ["What {do} {a} cost?", "Price of {a}?", "How much {be} {a}?", "What is the price of {a}?"]
 WEATHER = ["What is the weather in {v}?", "How is the weather in {v}?", "Weather in {v}?"]
@@ -56,9 +56,7 @@ def search(rng: random.Random, shown: str = "") -> Tool:
     properties[query] = "string"
     if rng.random() < 0.5:
         bound = rng.choice(BOUND)
-        properties[bound] = rng.choice(["integer", "number"])
-    if rng.random() < 0.25:
-        properties["top_k"] = "integer"
+        properties[bound] = "integer"
     made = schema(rng.choice(SEARCH_NAMES), rng.choice(SEARCH_TEXT), properties, [query])
 
     def ask(rng: random.Random) -> Request:
@@ -70,17 +68,16 @@ def search(rng: random.Random, shown: str = "") -> Tool:
         if bound and not meant and rng.random() < 0.7:
             question, arguments[bound] = rng.choice(FIND_BOUND).format(a=thing, n=price), price
         cost, title = rng.randint(1, price), arguments[query]
-        result = rng.choice([{"results": [{"title": title, "price": cost}]}, {"product": title, "price": cost},
-                             [{"name": title, "price": cost}], {"price": cost}])
+        result = rng.choice([{"product": title, "price": cost}, {"results": [{"title": title, "price": cost}]}, {"price": cost}])
         return Request(question, made["function"]["name"], arguments, result, f"The price is ${cost}.")
 
     return Tool(made, ask, "product")
 
 
 def price(rng: random.Random) -> Tool:
-    parameter = rng.choice(["product", "item", "name", "product_name"])
-    name = rng.choice(["get_price", "lookup_price", "check_price", "product_price"])
-    text = rng.choice(["Get the price of a product.", "Look up a price.", ""])
+    parameter = rng.choice(["product", "product", "name"])
+    name = rng.choice(["get_price", "check_price"])
+    text = rng.choice(["Get the price of a product.", ""])
 
     def ask(rng: random.Random) -> Request:
         product = rng.choice(NAMES)
@@ -93,9 +90,9 @@ def price(rng: random.Random) -> Tool:
 
 
 def weather(rng: random.Random) -> Tool:
-    parameter = rng.choice(["city", "location", "place"])
-    name = rng.choice(["get_weather", "get_current_weather", "check_weather"])
-    text = rng.choice(["Get the weather in a city.", "Get the current weather.", ""])
+    parameter = rng.choice(["city", "city", "location"])
+    name = rng.choice(["get_weather", "weather"])
+    text = rng.choice(["Get the weather in a city.", ""])
 
     def ask(rng: random.Random) -> Request:
         city = rng.choice(CITIES)
@@ -107,9 +104,9 @@ def weather(rng: random.Random) -> Tool:
 
 
 def image_search(rng: random.Random) -> Tool:
-    parameter = rng.choice(["image_index", "image_index", "index"])
-    name = rng.choice(["image_search", "search_by_image"])
-    text = rng.choice(["Find pages by picture.", "Search with an image.", ""])
+    parameter = rng.choice(["image_index"])
+    name = rng.choice(["image_search"])
+    text = rng.choice(["Find pages by picture.", ""])
 
     def ask(rng: random.Random) -> Request:
         question = rng.choice(["Search with this picture.", "Do an image search."])

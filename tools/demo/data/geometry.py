@@ -7,8 +7,7 @@ from PIL import Image
 FACTOR = 32  # px, patch 16 × merge 2
 MIN_PIXELS, MAX_PIXELS = 9216, 12288
 # (height, width) in px after the resize -> share in training
-GRIDS = {(96, 96): 66, (96, 128): 11, (128, 96): 8, (64, 128): 6, (128, 64): 5, (64, 160): 1, (160, 64): 1, (96, 160): 1,
-         (160, 96): 1}
+GRIDS = {(96, 96): 80, (96, 128): 11, (128, 96): 9}
 
 
 def smart_resize(height: int, width: int) -> tuple[int, int]:

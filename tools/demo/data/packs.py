@@ -75,7 +75,7 @@ def segments_of(rng: random.Random, items: list[Item], count: int, shape: Shape,
 def media_pack(rng: random.Random, split: str, shape: Shape, unseen: bool = False) -> tuple[Pack, scenes.Scene]:
     """A scene of this shape, its media as arrays in a pack without questions."""
     height, width = geometry.draw_source(rng, shape.grid, 600 if rng.random() < 0.05 else 200)
-    products = 2 if shape.frames < 6 or rng.random() < 0.6 else 3
+    products = 2 if shape.frames < 6 or rng.random() < 0.8 else 3
     scene = scenes.draw(rng, split, shape.kind, (width, height), shape.seconds, products, unseen)
     pack = Pack("", [], labels={"picture": scene.picture} if scene.picture else {})
     if scene.kind == "moving":

@@ -47,12 +47,12 @@ def shapes_picture(rng: random.Random, split: str, size: tuple[int, int], count:
     """One to three shapes that do not touch, in the corners or the middle of a (width, height) picture."""
     width, height = size
     count = count or rng.choices([1, 2, 3], [34, 34, 32])[0]
-    ground = "white" if rng.random() < 0.65 else rng.choice(BACKGROUNDS)
+    ground = "white" if rng.random() < 0.8 else rng.choice(BACKGROUNDS)
     ground_rgb = drawing.paint(rng, ground)
     smooth = 2 if rng.random() < 0.5 else 1
     image = drawing.background(rng, (width * smooth, height * smooth), ground_rgb, 0.8)
     draw = ImageDraw.Draw(image)
-    smallest = max(15 / final_scale(size), 0.15 * min(size))
+    smallest = max(16 / final_scale(size), 0.17 * min(size))
     same = rng.random() < 0.4  # several of one kind, so that counting by kind matters
     shared = rng.choice(SHAPES)
     shapes, boxes = [], []
@@ -61,7 +61,7 @@ def shapes_picture(rng: random.Random, split: str, size: tuple[int, int], count:
             break
         i = PLACES.index(place)
         x, y = (0.5, 0.5) if place == "middle" else (0.25 + 0.5 * (i % 2), 0.25 + 0.5 * (i // 2))
-        reach = 0.05 if place == "middle" else 0.11
+        reach = 0.04 if place == "middle" else 0.08
         x, y = x + rng.uniform(-reach, reach), y + rng.uniform(-reach, reach)
         room = 2 * min(x * width, (1 - x) * width, y * height, (1 - y) * height)
         largest = min(room, (0.8 if place == "middle" and count == 1 else 0.45) * min(size))
@@ -127,26 +127,20 @@ def make_tag(rng: random.Random, colour: str, price: int, tall: int, widest: flo
     else:
         draw.rounded_rectangle(corner, tag.height * rng.uniform(0.1, 0.5), rgb, line)
     tag.alpha_composite(text, (pad_x, pad_y))
-    angle = rng.uniform(-12, 12) if rng.random() < 0.35 else 0.0
+    angle = rng.uniform(-4, 4) if rng.random() < 0.1 else 0.0
     along = [pad_x + centre * text.width - tag.width / 2 for centre in centres[1:]]
     c, s = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     return tag.rotate(angle, Image.BICUBIC, expand=True) if angle else tag, [(d * c, -d * s) for d in along]
 
 
-def draw_tag(rng: random.Random, image: Image.Image, colour: str, price: int, unseen: bool,
-             avoid: tuple[float, float, float]) -> Tag:
-    """Draws a price tag where it hides little of the product (centre and extent in px)."""
+def draw_tag(rng: random.Random, image: Image.Image, colour: str, price: int, unseen: bool, top: bool) -> Tag:
+    """Draws a price tag near the upper or the lower edge."""
     width, height = image.size
-    tall = max(6, round(math.exp(rng.uniform(math.log(14), math.log(26))) / final_scale(image.size)))
-    tag, offsets = make_tag(rng, colour, price, tall, 0.6 * width, unseen)
-    best = None
-    for _ in range(10):
-        x = rng.uniform(tag.width / 2, max(tag.width / 2, width - tag.width / 2))
-        y = rng.uniform(tag.height / 2, max(tag.height / 2, height - tag.height / 2))
-        gap = max(abs(x - avoid[0]) / (tag.width + avoid[2]), abs(y - avoid[1]) / (tag.height + avoid[2]))
-        if best is None or min(gap, 0.46) > best[0]:
-            best = (min(gap, 0.46), x, y)
-    _, x, y = best
+    scale = final_scale(image.size)
+    tag, offsets = make_tag(rng, colour, price, max(6, round(rng.uniform(18, 24) / scale)), 0.6 * width, unseen)
+    x = rng.uniform(tag.width / 2, max(tag.width / 2, width - tag.width / 2))
+    y = tag.height / 2 + rng.uniform(1, 7) / scale
+    y = y if top else height - y
     image.paste(tag, (round(x - tag.width / 2), round(y - tag.height / 2)), tag)
     return Tag(colour, price, [((x + dx) / width, (y + dy) / height) for dx, dy in offsets])
 
@@ -162,12 +156,16 @@ def product_picture(rng: random.Random, split: str, size: tuple[int, int], produ
             product, price = draw
     ground = rng.choice(BACKGROUNDS)
     image = drawing.background(rng, size, drawing.paint(rng, ground))
-    extent = rng.uniform(0.5, 0.85) * min(size)
+    with_tag, top = rng.random() < tagged, rng.random() < 0.5
+    extent = rng.uniform(0.45, 0.62 if with_tag else 0.9) * min(size)
     x = rng.uniform(extent * 0.48, width - extent * 0.48)
     y = rng.uniform(extent * 0.48, height - extent * 0.48)
+    if with_tag:  # on the other side
+        y = height - (extent * 0.5 + rng.uniform(0, 0.1) * height)
+        y = y if top else height - y
     paste_sprite(image, sprite(rng, split, product, unseen_vendor), x, y, extent)
     tag = None
-    if rng.random() < tagged:
+    if with_tag:
         colour = rng.choice([c for c in TAG_COLOURS if c != ground])
-        tag = draw_tag(rng, image, colour, price, unseen_font, (x, y, extent * 0.8))
+        tag = draw_tag(rng, image, colour, price, unseen_font, top)
     return Picture(drawing.camera(rng, image), ground, [], product, (x / width, y / height), tag)

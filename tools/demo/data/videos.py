@@ -38,12 +38,12 @@ def moving(rng: random.Random, split: str, size: tuple[int, int]) -> Clip:
         if product or (colour != ground and drawing.distance(rgb, ground_rgb) > 130):
             break
     base = drawing.background(rng, size, ground_rgb)
-    extent = rng.uniform(0.25 if product else 0.16, 0.5) * min(size)
+    extent = rng.uniform(0.35 if product else 0.2, 0.5) * min(size)
     drawn = pictures.sprite(rng, split, thing) if product else None
     axis = 0 if STEPS[direction][0] else 1
     inside = [(extent * 0.5, width - extent * 0.5), (extent * 0.5, height - extent * 0.5)]
     low, high = inside[axis]
-    travel = rng.uniform(0.6, 1.0) * (high - low)
+    travel = rng.uniform(0.8, 1.0) * (high - low)
     start = rng.uniform(low, high - travel)
     ends = (start, start + travel) if sum(STEPS[direction]) > 0 else (start + travel, start)
     across = rng.uniform(*inside[1 - axis])
@@ -75,7 +75,7 @@ def sequence(rng: random.Random, split: str, size: tuple[int, int], count: int) 
     same = drawing.paint(rng, rng.choice(BACKGROUNDS)) if rng.random() < 0.4 else None
     for product in order:
         image = drawing.background(rng, size, same or drawing.paint(rng, rng.choice(BACKGROUNDS)))
-        extent = rng.uniform(0.5, 0.9) * min(size)
+        extent = rng.uniform(0.55, 0.8) * min(size)
         x, y = rng.uniform(extent / 2, width - extent / 2), rng.uniform(extent / 2, height - extent / 2)
         scenes.append((image, pictures.sprite(rng, split, product), x, y, extent))
     slack = rng.uniform(-0.5, 0.5) / (count * (count + 1))

@@ -8,12 +8,12 @@ from model.packing import Batch, Packer
 
 PICTURES = {"product": 55, "shapes": 45}
 TEMPORAL = {"speech": 22, "sequence": 20, "moving": 22, "voice_over": 26, "tagged_speech": 10}
-TEXTS = {("text", "plain"): 18, ("text", "tools"): 24, ("text", "think"): 4, ("product", "tools"): 8, ("product", "think"): 12,
+TEXTS = {("text", "plain"): 18, ("text", "tools"): 34, ("text", "think"): 4, ("product", "tools"): 8, ("product", "think"): 12,
          ("shapes", "think"): 8, ("speech", "think"): 8, ("sequence", "think"): 3, ("moving", "think"): 2,
          ("voice_over", "think"): 5, ("product", "follow_up"): 7, ("shapes", "follow_up"): 5}
 # questions that need more practice than others
-WEIGHTS = {"product_price": 1.2, "product_tag": 1.2, "product_name": 1.3, "product_describe": 1.3, "product_json": 1.3,
-           "product_background": 0.5, "product_tag_colour": 0.5, "product_category": 0.8, "shapes_background": 0.3,
+WEIGHTS = {"product_price": 1.5, "product_tag": 1.5, "product_name": 1.3, "product_describe": 1.3, "product_json": 1.3,
+           "product_background": 0.3, "product_tag_colour": 0.4, "product_category": 0.8, "shapes_background": 0.3,
            "shapes_count_of": 1.5, "shapes_describe": 0.8}
 SECONDS = [2.0, 2.5, 2.5, 3.0, 3.0, 3.5, 4.0]
 FRAMES = [4, 4, 4, 4, 4, 6, 6, 8]

@@ -1,7 +1,9 @@
 """Stage 3: everything together, from the encoders of stages 1 and 2."""
 import argparse
+import datetime
 import json
 import pathlib
+import time
 
 import numpy as np
 import torch
@@ -97,6 +99,12 @@ def gradients(model: Valley, heads: stage1.Heads, parameters: list[Tensor], batc
     return torch.autograd.grad(loss, parameters, allow_unused=True), notes
 
 
+def clock(text: str) -> float:
+    """The time of HH:MM today, in seconds since the epoch."""
+    hours, minutes = map(int, text.split(":"))
+    return datetime.datetime.now().replace(hour=hours, minute=minutes, second=0).timestamp()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=pathlib.Path, required=True)
@@ -108,7 +116,9 @@ def main() -> None:
     parser.add_argument("--freeze-vision", action="store_true")
     parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--stop", type=int, default=0, help="end here without decay, to be continued")
-    parser.add_argument("--decay", type=float, default=0.4)
+    parser.add_argument("--decay", type=float, default=0.4, help="share of the steps over which the rate falls to 0")
+    parser.add_argument("--until", help="HH:MM today; instead of --steps: the rate falls over the last --decay-minutes")
+    parser.add_argument("--decay-minutes", type=float, default=25)
     parser.add_argument("--scale", type=float, default=1.0, help="of all learning rates")
     parser.add_argument("--encoder-scale", type=float, default=0.5)
     parser.add_argument("--sizes", type=int, nargs=3, default=[24, 16, 8], help="packs of pictures, temporal, text")
@@ -141,7 +151,8 @@ def main() -> None:
     def work(job: tuple[Batch, list[Pack]]) -> tuple[tuple[Tensor | None, ...], dict[str, float]]:
         return gradients(model, heads, parameters, *job, args.auxiliary)
 
-    while run.step < end:
+    over = clock(args.until) if args.until else None
+    while run.step < end and (over is None or time.time() < over):
         if run.step % args.evaluate == 0 and run.step:
             report(model, packer, 1)
         notes: dict[str, float] = {}
@@ -150,7 +161,8 @@ def main() -> None:
             for p, grad in zip(parameters, grads):
                 if grad is not None:
                     p.grad = grad if p.grad is None else p.grad.add_(grad)
-        run.apply(rate(run.step, args.steps, decay=args.decay))
+        run.apply(rate(run.step, args.steps, decay=args.decay) if over is None else
+                  max(0.0, min(1.0, (over - time.time()) / (60 * args.decay_minutes))))
         run.note(notes, 25)
     run.save()
     report(model, packer, 2)
