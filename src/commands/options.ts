@@ -40,6 +40,8 @@ export interface ServeOptions {
   verify: "fast" | "full" | null;
   /** Load options of the engine as JSON. */
   engineOptions: Record<string, unknown>;
+  /** Choices of the family's prompt side as JSON. */
+  promptOptions: Record<string, unknown>;
 }
 
 const FLAGS = {
@@ -61,6 +63,7 @@ const FLAGS = {
   "kv-cache-dtype": { type: "string" },
   verify: { type: "string" },
   "engine-options": { type: "string" },
+  "prompt-options": { type: "string" },
 } as const;
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -117,14 +120,15 @@ export function serveOptions(args: string[], env: Env, defaultModel: string): Se
     speculate: Math.floor(number("speculate", 0, MAX_DRAWS - 1)),
     kvCacheDtype,
     verify,
-    engineOptions: jsonObject(text("engine-options") ?? "{}"),
+    engineOptions: jsonObject("engine-options", text("engine-options") ?? "{}"),
+    promptOptions: jsonObject("prompt-options", text("prompt-options") ?? "{}"),
   };
 }
 
-function jsonObject(text: string): Record<string, unknown> {
+function jsonObject(flag: string, text: string): Record<string, unknown> {
   try {
     const value = JSON.parse(text);
     if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
   } catch { /* told below */ }
-  throw new UsageError("--engine-options must be a JSON object");
+  throw new UsageError(`--${flag} must be a JSON object`);
 }

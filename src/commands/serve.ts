@@ -135,7 +135,7 @@ async function promptSide(
   media: Media,
 ): Promise<{ prompt: PromptBuilder; card: ModelCard }> {
   if (options.engine === "fake") return { prompt: new FakePrompt(), card: FAKE_CARD };
-  return await loadPrompt(options.model, media);
+  return await loadPrompt(options.model, media, options.promptOptions);
 }
 
 const SAVE_MS = 10_000;

@@ -51,6 +51,27 @@ const numbers = (frames: { rgb: Uint8Array }[]): number[] =>
   );
 
 Deno.test({
+  name:
+    "video of the older families: frames at the file's size, cut-down places, repeats where there are too few",
+  ignore,
+  fn: () =>
+    withMedia(async (media) => {
+      const taken = async (plan: Partial<VideoPlan>) => {
+        const own = { ...PLAN, spread: true, raw: true, frameFactor: 1, sizeFactor: 1, ...plan };
+        const clip = await media.decodeVideo(read("plain.mp4"), own);
+        const { width, height } = clip.frames[0];
+        assertEquals([width, height, clip.fitted, clip.file], [64, 48, false, true]);
+        return numbers(clip.frames);
+      };
+      assertEquals(await taken({ nframes: 8 }), [0, 6, 13, 20, 27, 34, 41, 48]);
+      const many = await taken({ nframes: 60 });
+      assertEquals([many.length, new Set(many).size, many[0], many[59]], [60, 49, 0, 48]);
+      assertEquals(await taken({ fps: 1 }), [0, 10, 20, 30, 40]);
+      await assertThrows(() => taken({ fps: 5, maxFrames: 16 }), /25 frames at fps 5: this model takes 16/);
+    }),
+});
+
+Deno.test({
   name: "video: the frames of the rule are taken, from every container",
   ignore,
   fn: () =>

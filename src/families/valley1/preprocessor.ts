@@ -18,10 +18,9 @@ export function refuseLimits(limits: MediaLimits = {}): void {
   const known = ["nframes", "fps"];
   const asked = Object.entries(limits).filter(([key, value]) => !known.includes(key) && value !== undefined);
   if (asked.length === 0) return;
+  const name = asked[0][0].replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
   throw new PromptError(
-    `${
-      asked[0][0]
-    } is not known to this model, whose pictures have one size: it takes nframes or fps of a video`,
+    `${name} is not known to this model, whose pictures have one size: it takes nframes or fps of a video`,
     "invalid_media_limit",
     "mm_processor_kwargs",
   );

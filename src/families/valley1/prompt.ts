@@ -17,6 +17,7 @@ import type { Media } from "../../prompt/media.ts";
 import { PLAIN_IMAGE } from "../../prompt/pixels.ts";
 import { type ChatTemplate, render, stringsOf, type TemplateMessage } from "../../prompt/template.ts";
 import { Tokenizer } from "../../prompt/tokenizer.ts";
+import type { PromptChoices } from "../prompt_options.ts";
 import { expandStandIn } from "../picture_conversation.ts";
 import type { Valley1Config } from "./config.ts";
 import {
@@ -40,6 +41,12 @@ export interface Valley1PromptOptions {
   /** "slow": white space beside an added token goes with it, as in the tokenizer of 2023. */
   whitespace?: "kept" | "slow";
 }
+
+export const VALLEY1_CHOICES: PromptChoices = {
+  form: ["auto", "completion", "conversation", "training"],
+  style: ["multimodal_video", "v1"],
+  whitespace: ["kept", "slow"],
+};
 
 type PromptConfig = Pick<Valley1Config, "vision" | "maxContext" | "markers">;
 

@@ -6,6 +6,7 @@ import type { TileOptions } from "../../prompt/features.ts";
 import type { Media } from "../../prompt/media.ts";
 import { navitSizes } from "../../prompt/navit_resize.ts";
 import type { PixelLimits } from "../../prompt/smart_resize.ts";
+import type { PromptChoices } from "../prompt_options.ts";
 import { type PictureFamily, PicturePrompt } from "../picture_prompt.ts";
 import type { Valley2Config } from "./config.ts";
 import { LIMITS, pixelLimits, QWEN2VL, SIGLIP, type Style, videoPlan } from "./preprocessor.ts";
@@ -17,6 +18,8 @@ export interface Valley2PromptOptions {
   /** Show a black picture where a conversation has none, as both wrappers do (default). */
   black?: boolean;
 }
+
+export const VALLEY2_CHOICES: PromptChoices = { style: ["processor", "chat"], black: [true, false] };
 
 /** What `chat` says whatever the caller's system message: Qwen2.5's own template. */
 const QWEN = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.";
