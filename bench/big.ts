@@ -1,16 +1,24 @@
 /**
- * `bench 8b [--shapes 32b] [--tokens N]`: a model of the true size with arbitrary int4, loaded and run as it is served.
+ * `bench 8b [--model NAME] [--tokens N]`: a model of the true size with arbitrary int4, loaded and run as it is served.
  * What loading costs, and what the host does for one decoded token.
  */
 import type { Sampling, SequenceStep } from "../src/families/family.ts";
 import { loadModel } from "../src/families/registry.ts";
 import type { Profile, Runtime } from "../src/gpu/runtime.ts";
 import type { TextTrunk } from "../src/model/text_trunk.ts";
+import { valley1, valley2, valley2_5 } from "./shapes/older.ts";
 import { valley3 } from "./shapes/valley3.ts";
 import { writeSynthetic } from "./synthetic.ts";
 import { printTable } from "./timing.ts";
 
-const SHAPES = { "8b": () => valley3("8b"), "32b": () => valley3("32b") };
+const SHAPES = {
+  "8b": () => valley3("8b"),
+  "32b": () => valley3("32b"),
+  "valley2.5": valley2_5,
+  "valley2": valley2,
+  "valley1": () => valley1("7b"),
+  "valley1-13b": () => valley1("13b"),
+};
 export type ShapeName = keyof typeof SHAPES;
 export const SHAPE_NAMES = Object.keys(SHAPES);
 
@@ -46,7 +54,7 @@ export async function benchBig(
   tokens: number,
   profile: Profile | null,
 ): Promise<BigResult> {
-  const folder = `${project}weights/synthetic-valley3-${shapes}`;
+  const folder = `${project}weights/synthetic-${shapes.startsWith("valley") ? "" : "valley3-"}${shapes}`;
   console.log(`${folder}: true shapes, arbitrary int4`);
   const fileBytes = writeSynthetic(folder, SHAPES[shapes]());
   const file = `${folder}/model.safetensors`;

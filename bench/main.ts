@@ -42,14 +42,14 @@ const WITH_MODELS: Record<string, (options: Options) => Promise<object>> = {
 
 const USAGE = `usage: deno task bench ${[...Object.keys(ON_DEVICE), ...Object.keys(WITH_MODELS)].join("|")}
   [--json FILE] [--profile threads|workgroups|textures]
-  8b: [--shapes ${SHAPE_NAMES.join("|")}] [--tokens N]`;
+  8b: [--model ${SHAPE_NAMES.join("|")}] [--tokens N]`;
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     options: {
       json: { type: "string" },
       profile: { type: "string" },
-      shapes: { type: "string", default: "8b" },
+      model: { type: "string", default: "8b" },
       tokens: { type: "string", default: "8" },
     },
     allowPositionals: true,
@@ -59,7 +59,7 @@ async function main(): Promise<number> {
   const profileKnown = values.profile === undefined || Object.hasOwn(PROFILES, values.profile);
   const tokens = Number(values.tokens);
   if (
-    !known || positionals.length > 1 || !profileKnown || !SHAPE_NAMES.includes(values.shapes) ||
+    !known || positionals.length > 1 || !profileKnown || !SHAPE_NAMES.includes(values.model) ||
     !(Number.isInteger(tokens) && tokens > 0)
   ) {
     console.error(USAGE);
@@ -87,7 +87,7 @@ async function main(): Promise<number> {
     runtime.destroy();
   } else {
     runtime.destroy();
-    const options = { profile: head.profile, shapes: values.shapes as ShapeName, tokens };
+    const options = { profile: head.profile, shapes: values.model as ShapeName, tokens };
     result = await WITH_MODELS[name](options);
   }
   if (values.json) {

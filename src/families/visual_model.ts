@@ -7,6 +7,7 @@ import type { Pass, Tap } from "../gpu/pass.ts";
 import type { Runtime } from "../gpu/runtime.ts";
 import { rowsOf, type Tensor, type Workspace } from "../gpu/tensor.ts";
 import type { RunnerOptions, TextRunner } from "../model/runner.ts";
+import type { TextTrunk } from "../model/text_trunk.ts";
 
 export interface MediaEncoder {
   /**
@@ -49,6 +50,7 @@ export class VisualModel implements Model {
   constructor(
     readonly info: ModelInfo,
     readonly runtime: Runtime,
+    readonly trunk: TextTrunk,
     private readonly encoder: MediaEncoder,
     private readonly runner: TextRunner,
     /** Media embeddings [mediaRows, hidden]. */

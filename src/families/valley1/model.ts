@@ -60,7 +60,7 @@ export async function loadValley1(
   const runner = new TextRunner(runtime, trunk, rope, { store, taps: [] }, options, work);
   const encoder = new Valley1Encoder(config, tower, projector, frames, work);
   const info = visualInfo(runtime, { name: "valley1", ...text, maxContext: config.maxContext }, options);
-  const model = new VisualModel(info, runtime, encoder, runner, store, work);
+  const model = new VisualModel(info, runtime, trunk, encoder, runner, store, work);
   await runtime.checkShaders();
   return model;
 }

@@ -53,7 +53,7 @@ export async function loadValley2(
   const runner = new TextRunner(runtime, trunk, rope, { store, taps: [] }, options, work);
   const encoder = new Valley2Encoder(runtime, config, tower, projector, qwen2vl, work);
   const info = visualInfo(runtime, { name: "valley2", ...text, maxContext: config.maxContext }, options);
-  const model = new VisualModel(info, runtime, encoder, runner, store, work);
+  const model = new VisualModel(info, runtime, trunk, encoder, runner, store, work);
   await runtime.checkShaders();
   return model;
 }

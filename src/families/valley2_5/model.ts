@@ -39,7 +39,7 @@ export async function loadValley25(
     encode: (pass, { data, shape }, out) => tower.encode(pass, data, shape, out),
   };
   const info = visualInfo(runtime, family, options);
-  const model = new VisualModel(info, runtime, encoder, runner, store, work);
+  const model = new VisualModel(info, runtime, trunk, encoder, runner, store, work);
   await runtime.checkShaders();
   return model;
 }
