@@ -2,16 +2,15 @@
 
 import { convertCommand } from "./src/commands/convert.ts";
 import { chat } from "./src/commands/chat.ts";
+import { modelsCommand } from "./src/commands/models.ts";
+import { obtainModel } from "./src/commands/obtain_model.ts";
 import { serveOptions, UsageError } from "./src/commands/options.ts";
+import { pullCommand } from "./src/commands/pull.ts";
 import { serve } from "./src/commands/serve.ts";
+import { CHAT_USAGE, SERVE_USAGE, USAGE } from "./src/commands/usage.ts";
 
 const DEMO = new URL("./weights/demo", import.meta.url).pathname;
 const DEMO_NAME = "valley3-demo";
-
-const USAGE = `valley serve [--model FOLDER] [--host H] [--port N] [--engine gpu|fake]
-             [--api-keys FILE] [--insecure] [--drain-grace S] [--drain-timeout S] [--verify fast|full]
-valley chat [--url URL] [--model NAME] [--effort LEVEL] [--key KEY]   (a server must run)
-valley convert SOURCE TARGET   (--help tells more)`;
 
 const TERMINAL = {
   write: (text: string) => void Deno.stdout.writeSync(new TextEncoder().encode(text)),
@@ -21,9 +20,11 @@ const TERMINAL = {
 /** Exit codes of sysexits.h: 64 the command is wrong, 69 something it needs is missing. */
 async function main([command, ...args]: string[]): Promise<number> {
   const env = Deno.env.toObject();
+  const asksHelp = args.includes("--help");
   try {
     switch (command) {
       case "serve": {
+        if (asksHelp) return tell(SERVE_USAGE);
         // wgpu falls back to GL with fewer features: Vulkan or nothing, unless told otherwise.
         if (Deno.build.os === "linux" && !env.DENO_WEBGPU_BACKEND) {
           Deno.env.set("DENO_WEBGPU_BACKEND", "vulkan");
@@ -31,13 +32,21 @@ async function main([command, ...args]: string[]): Promise<number> {
         const options = serveOptions(args, env, DEMO);
         const defaultName = options.engine === "fake" || options.model === DEMO
           ? DEMO_NAME
-          : options.model.split("/").findLast((part) => part !== "") ?? DEMO_NAME;
+          : options.model.split("@")[0].split("/").findLast((part) => part !== "") ?? DEMO_NAME;
+        if (options.engine !== "fake") options.model = await obtainModel(options.model, env, TERMINAL);
         return await serve(options, { ffmpeg: findFfmpeg(env.PATH ?? ""), defaultName, print: console.log });
       }
       case "convert":
         return await convertCommand(args, TERMINAL);
+      case "pull":
+        return await pullCommand(args, env, TERMINAL);
+      case "models":
+        return modelsCommand(args, env, TERMINAL);
       case "chat":
-        return await chat(args);
+        return asksHelp ? tell(CHAT_USAGE) : await chat(args);
+      case "--help":
+      case "help":
+        return tell(USAGE);
       default:
         throw new UsageError(command === undefined ? USAGE : `Unknown command ${command}\n${USAGE}`);
     }
@@ -45,6 +54,11 @@ async function main([command, ...args]: string[]): Promise<number> {
     console.error(error instanceof Error ? error.message : String(error));
     return error instanceof UsageError ? 64 : 69;
   }
+}
+
+function tell(usage: string): number {
+  TERMINAL.write(`${usage}\n`);
+  return 0;
 }
 
 /** Both programs on the PATH, or null. */

@@ -25,6 +25,7 @@ export const VARIABLES = [
   "DENO_WEBGPU_BACKEND",
   "HF_ENDPOINT",
   "HF_TOKEN",
+  "HF_HUB_OFFLINE",
   "HF_HOME",
   "HOME",
   "USERPROFILE",
@@ -64,6 +65,7 @@ export function permissionFlags(args: string[], around: Surroundings): string[] 
     `--allow-write=${unique(write).join(",")}`,
     `--allow-env=${VARIABLES.join(",")}`,
     "--ignore-env",
+    "--allow-sys=statfs", // free room on the disk, before a model is pulled or converted
     ...(run.length > 0 ? [`--allow-run=${run.join(",")}`] : []),
   ];
 }
@@ -89,7 +91,8 @@ export function stateDir({ os, env }: Surroundings): string {
 }
 
 /** Where pulled and converted models lie. */
-export function modelsDir({ os, env }: Surroundings): string {
+export function modelsDir({ os, env, project }: Surroundings): string {
+  if (env.VALLEY_MODELS) return resolve(project, env.VALLEY_MODELS);
   if (os === "windows") return join(env.LOCALAPPDATA ?? "C:\\", "valley-models");
   return join(env.XDG_CACHE_HOME || join(env.HOME || "/root", ".cache"), "valley");
 }

@@ -1,0 +1,45 @@
+/** `models`: which models are published, and which are on this machine. */
+import { parseArgs } from "node:util";
+import { KNOWN_MODELS } from "../weights/known_models.ts";
+import { bytesText } from "../weights/progress.ts";
+import type { Terminal } from "./convert.ts";
+import { type Env, modelsRoot, storedModels } from "./models_folder.ts";
+import { UsageError } from "./options.ts";
+
+export const MODELS_USAGE = `valley models [--json]
+
+Lists the published models of the family and those on this machine, pulled ("published") or converted ("int4").
+
+Examples:
+  valley models
+  valley models --json`;
+
+/** @returns exit code. Throws UsageError. */
+export function modelsCommand(args: string[], env: Env, terminal: Terminal): number {
+  let values: { json?: boolean; help?: boolean };
+  try {
+    ({ values } = parseArgs({ args, options: { json: { type: "boolean" }, help: { type: "boolean" } } }));
+  } catch (error) {
+    throw new UsageError(`${error instanceof Error ? error.message : String(error)}\n${MODELS_USAGE}`);
+  }
+  if (values.help) {
+    terminal.write(`${MODELS_USAGE}\n`);
+    return 0;
+  }
+  const root = modelsRoot(env);
+  const stored = storedModels(root);
+  if (values.json) {
+    terminal.write(`${JSON.stringify({ folder: root, known: KNOWN_MODELS, stored }, null, 1)}\n`);
+    return 0;
+  }
+  terminal.write("Published (valley serve --model NAME):\n");
+  for (const { id, family, reasoning } of KNOWN_MODELS) {
+    terminal.write(`  ${id.padEnd(42)} ${family}${reasoning === "none" ? "" : `, thinking ${reasoning}`}\n`);
+  }
+  terminal.write(`\nIn ${root}:${stored.length === 0 ? " none" : ""}\n`);
+  for (const { id, commit, kind, bytes, whole } of stored) {
+    const state = whole ? "" : ", not finished";
+    terminal.write(`  ${id.padEnd(42)} ${commit.slice(0, 12)} ${kind}, ${bytesText(bytes)}${state}\n`);
+  }
+  return 0;
+}

@@ -1,0 +1,32 @@
+/** What `--help` says of the whole, of `serve` and of `chat`; the other commands' texts stand beside them. */
+
+export const USAGE =
+  `valley serve [--model FOLDER|ORG/NAME] …   answer over HTTP; pulls and converts what is not there
+valley chat …                              talk with a server in the terminal
+valley pull ORG/NAME …                     fetch a published model
+valley convert SOURCE TARGET …             int4 from safetensors or GGUF
+valley models                              what is published, what is on this machine
+
+Each takes --help.`;
+
+export const SERVE_USAGE =
+  `valley serve [--model FOLDER|ORG/NAME[@REVISION]] [--host H] [--port N] [--engine gpu|fake]
+             [--api-keys FILE] [--insecure] [--state FOLDER] [--drain-grace S] [--drain-timeout S]
+             [--verify fast|full] …
+
+Serves a model over HTTP (OpenAI's and Anthropic's requests) until SIGTERM or Ctrl-C. Without --model: the demo
+model. A hub name that is not on this machine yet is pulled and converted first; cut off, the same command goes on.
+README.md, "Configuration", has every flag; each is also a variable: --api-keys is VALLEY_API_KEYS.
+
+Examples:
+  valley serve
+  valley serve --model bytedance-research/Valley3-8B-Instruct --port 8000
+  valley serve --model ~/valley3-8b-int4 --host 0.0.0.0 --api-keys keys.json`;
+
+export const CHAT_USAGE = `valley chat [--url URL] [--model NAME] [--effort LEVEL] [--key KEY]
+
+Talks with a running server; in a pipe: one question, one answer.
+
+Examples:
+  valley chat
+  echo "What is in the picture? examples/shapes.png" | valley chat --effort none`;
