@@ -12,6 +12,7 @@ import attentionTextureWgsl from "../../wgsl/attention_texture.wgsl" with { type
 import attentionTiledWgsl from "../../wgsl/attention_tiled.wgsl" with { type: "text" };
 import convPatchesWgsl from "../../wgsl/conv_patches.wgsl" with { type: "text" };
 import countDrawnWgsl from "../../wgsl/count_drawn.wgsl" with { type: "text" };
+import embedTextureWgsl from "../../wgsl/embed_texture.wgsl" with { type: "text" };
 import embedWgsl from "../../wgsl/embed.wgsl" with { type: "text" };
 import gatherRowsWgsl from "../../wgsl/gather_rows.wgsl" with { type: "text" };
 import layernormWgsl from "../../wgsl/layernorm.wgsl" with { type: "text" };
@@ -89,6 +90,15 @@ export const matmulTexture = kernel("matmul_texture", matmulTextureWgsl, {
   grid: (s, c) => [Math.ceil(s.quads / 2 / c.WG), Math.ceil(s.rows / 8)],
 });
 
+const embedShape = {
+  rows: "u32",
+  first: "u32",
+  quads: "u32",
+  words: "u32",
+  out_stride: "u32",
+  media_stride: "u32",
+} as const;
+
 export const embed = kernel("embed", embedWgsl, {
   buffers: {
     token: "read",
@@ -99,7 +109,13 @@ export const embed = kernel("embed", embedWgsl, {
     store: "read",
     out: "write",
   },
-  shape: { rows: "u32", first: "u32", quads: "u32", words: "u32", out_stride: "u32", media_stride: "u32" },
+  shape: embedShape,
+  grid: (s) => [s.rows],
+});
+
+export const embedTexture = kernel("embed_texture", embedTextureWgsl, {
+  buffers: { token: "read", media: "read", drawn: "read", weight: "texture", store: "read", out: "write" },
+  shape: { ...embedShape, scales_at: "u32" },
   grid: (s) => [s.rows],
 });
 

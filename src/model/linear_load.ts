@@ -35,8 +35,6 @@ export interface LinearSpec {
   /** Bias tensors, concatenated like the sources; null: none. */
   bias: string[] | null;
   precision: Precision;
-  /** Keep in storage buffers although the device likes texels (tables that `embed` reads). */
-  buffer?: boolean;
 }
 
 /** Uploads a layer. @throws with the tensor named where the shape is not [n, k]. */
@@ -49,7 +47,7 @@ export function loadLinear(runtime: Runtime, checkpoint: Checkpoint, spec: Linea
   if (spec.interleave && (sources.length !== 2 || sources.some((s) => s.n % 4 || s.n !== sources[0].n))) {
     throw new Error(`Cannot load ${spec.name}: ${sources.map((s) => s.n)} rows cannot be taken by fours`);
   }
-  const kind = !spec.buffer && runtime.profile.memory === "texture" && fitsWindow(k) ? "texture" : "buffer";
+  const kind = runtime.profile.memory === "texture" && fitsWindow(k) ? "texture" : "buffer";
   const { storageBinding, textureRows } = runtime.gpu.limits;
   const limit = kind === "texture" ? Math.min(textureRows * TEXEL_ROW * 16 / 2, 1 << 30) : storageBinding;
   const perShard = Math.floor(limit / (words * 4) / 64) * 64;

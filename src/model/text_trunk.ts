@@ -2,15 +2,15 @@
  * A dense decoder trunk (LLaMA, Qwen2, Qwen3): pre-norm, GQA, SwiGLU, rotary from host angles, paged KV.
  *   h = x + o_proj(attn(rms(x)));  y = h + down(silu(gate(rms(h))) · up(rms(h)))
  */
-import { embed } from "../gpu/kernels.ts";
 import type { Pass } from "../gpu/pass.ts";
 import type { Runtime } from "../gpu/runtime.ts";
 import type { Tensor, Workspace } from "../gpu/tensor.ts";
 import { attend } from "./attention.ts";
 import { gather, loadRmsNorm, loadVector, type Norm, norm } from "./blocks.ts";
 import type { Checkpoint } from "./checkpoint.ts";
+import { embedTokens } from "./embedding.ts";
 import type { KvCache } from "./kv_cache.ts";
-import { FORMAT_CODE, type Linear, linear, type LinearOptions, normedLinear } from "./linear.ts";
+import { type Linear, linear, type LinearOptions, normedLinear } from "./linear.ts";
 import { loadLinear, type Precision } from "./linear_load.ts";
 
 export interface TrunkConfig {
@@ -85,10 +85,8 @@ export class TextTrunk {
       sources: [string, number][],
       bias = false,
       interleave = false,
-      buffer = false,
     ) =>
       loadLinear(runtime, checkpoint, {
-        buffer,
         name,
         k,
         sources: sources.map(([s, n]) => ({ name: `${s}.weight`, n })),
@@ -97,7 +95,7 @@ export class TextTrunk {
         precision,
       });
     const table: [string, number][] = [[`${names.trunk}embed_tokens`, config.vocabSize]];
-    const embedding = make("embed_tokens", hidden, table, false, false, true);
+    const embedding = make("embed_tokens", hidden, table);
     const layers = Array.from({ length: config.layers }, (_, i): Layer => {
       const p = `${names.trunk}layers.${i}.`;
       const a = `${p}self_attn.`;
@@ -150,7 +148,7 @@ export class TextTrunk {
     const { config: c, work } = this;
     const { rows } = data;
     const x = work.get("x", rows, c.hidden);
-    this.#embed(pass, data, drawn, store, x);
+    embedTokens(pass, this.embedding, { ...data, drawn, store }, x);
     const h = work.get("h", rows, c.hidden);
     const qkv = work.get("qkv", rows, (c.heads + 2 * c.kvHeads) * c.headDim);
     const attended = work.get("attended", rows, c.heads * c.headDim);
@@ -202,29 +200,6 @@ export class TextTrunk {
     linear(pass, this.head, normed, logits);
     pass.tap("logits", logits);
     return logits;
-  }
-
-  #embed(pass: Pass, data: RowData, drawn: Tensor, store: Tensor, out: Tensor): void {
-    const { embedding } = this;
-    for (const shard of embedding.shards) {
-      if (shard.data.kind !== "buffer") throw new Error("Cannot embed: the table is not in storage buffers");
-      pass.run(embed, {
-        token: data.token,
-        media: data.media,
-        drawn,
-        weight: shard.data.weight,
-        scales: shard.data.scales,
-        store,
-        out,
-      }, {
-        rows: data.rows,
-        first: shard.first,
-        quads: shard.rows / 4,
-        words: out.stride / 8,
-        out_stride: out.stride,
-        media_stride: store.stride,
-      }, { FORMAT: FORMAT_CODE[embedding.format] });
-    }
   }
 
   #attend(

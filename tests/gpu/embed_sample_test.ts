@@ -1,10 +1,10 @@
 /** Token embedding with media rows, and drawing ids, against CPU references. */
 import { assert, assertEquals } from "../support/assert.ts";
-import { embed, sample } from "../../src/gpu/kernels.ts";
-import type { Runtime } from "../../src/gpu/runtime.ts";
+import { sample } from "../../src/gpu/kernels.ts";
+import { PROFILES, type Runtime } from "../../src/gpu/runtime.ts";
 import { readBytes } from "../../src/gpu/readback.ts";
 import { Checkpoint } from "../../src/model/checkpoint.ts";
-import { FORMAT_CODE } from "../../src/model/linear.ts";
+import { embedTokens } from "../../src/model/embedding.ts";
 import { floatRows, loadLinear } from "../../src/model/linear_load.ts";
 import { convert } from "../../src/weights/convert.ts";
 import {
@@ -18,7 +18,14 @@ import {
   words,
 } from "../support/gpu.ts";
 
-gpuTest("embed: every format, ids drawn on the device, media rows, shards", async (runtime) => {
+for (const profile of ["threads", "textures"] as const) {
+  gpuTest(`embed: every format, ids drawn on the device, media rows, shards (${profile})`, (runtime) => {
+    runtime.profile = PROFILES[profile];
+    return embedCase(runtime);
+  });
+}
+
+async function embedCase(runtime: Runtime): Promise<void> {
   const [vocab, hidden] = [150, 72];
   for (const dtype of ["F32", "F16", "BF16", "INT4"]) {
     const stored = (dtype === "INT4" ? "F32" : dtype) as StoredDtype;
@@ -44,25 +51,14 @@ gpuTest("embed: every format, ids drawn on the device, media rows, shards", asyn
       const out = runtime.memory.tensor("out", token.length, hidden);
       const store = upload(runtime, media, 5, hidden);
       const pass = runtime.begin("test");
-      for (const shard of table.shards) {
-        if (shard.data.kind !== "buffer") throw new Error("the table must lie in storage buffers");
-        pass.run(embed, {
-          token: words(runtime, token),
-          media: words(runtime, from),
-          drawn: words(runtime, Uint32Array.of(1, 2, 77, 3)),
-          weight: shard.data.weight,
-          scales: shard.data.scales,
-          store,
-          out,
-        }, {
-          rows: token.length,
-          first: shard.first,
-          quads: shard.rows / 4,
-          words: hidden / 8,
-          out_stride: out.stride,
-          media_stride: store.stride,
-        }, { FORMAT: FORMAT_CODE[table.format] });
-      }
+      const rows = {
+        rows: token.length,
+        token: words(runtime, token),
+        media: words(runtime, from),
+        drawn: words(runtime, Uint32Array.of(1, 2, 77, 3)),
+        store,
+      };
+      embedTokens(pass, table, rows, out);
       pass.submit();
       const row = (id: number) => [...want.subarray(id * hidden, (id + 1) * hidden)];
       const picture = (r: number) => [...media.subarray(r * hidden, (r + 1) * hidden)];
@@ -73,7 +69,7 @@ gpuTest("embed: every format, ids drawn on the device, media rows, shards", asyn
       if (dtype === "INT4") checkpoint.close();
     });
   }
-});
+}
 
 interface Draw {
   temperature: number;
