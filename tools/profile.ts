@@ -12,6 +12,7 @@ import type { Timing } from "../src/gpu/pass.ts";
 import { Media } from "../src/prompt/media.ts";
 import { parseChatRequest } from "../src/server/chat_request.ts";
 import { readMessages } from "../src/server/content.ts";
+import { RemoteMedia } from "../src/server/remote_media.ts";
 import { DEFAULT_LIMITS } from "../src/server/limits.ts";
 import { greedy } from "./golden/answers.ts";
 import { runtimeDir, setUp } from "./setup/setup.ts";
@@ -34,6 +35,7 @@ async function buildPrompt(folder: string, file: string): Promise<Prompt> {
     prompt,
     decoder: media,
     limits: DEFAULT_LIMITS,
+    media: { remote: new RemoteMedia([]), folder: null },
     signal: new AbortController().signal,
   });
   return await prompt.build(messages, request.prompt);

@@ -36,6 +36,13 @@ export interface ServeOptions {
   speculate: number;
   /** How keys and values are kept; null: the engine's own choice. */
   kvCacheDtype: "f32" | "f16" | "int8" | null;
+  /** Hosts of media that requests may name; the folder of files that they may name, or null. */
+  allowMediaHosts: string[];
+  allowMediaFolder: string | null;
+  /** Origins whose pages may use the server. */
+  cors: string[];
+  /** Files in PEM; both or neither. */
+  tls: { cert: string; key: string } | null;
   /** Check of a converted model's digests; null: the engine's own choice. */
   verify: "fast" | "full" | null;
   /** Load options of the engine as JSON. */
@@ -62,24 +69,35 @@ const FLAGS = {
   speculate: { type: "string" },
   "kv-cache-dtype": { type: "string" },
   verify: { type: "string" },
+  "allow-media-host": { type: "string", multiple: true },
+  "allow-media-folder": { type: "string" },
+  cors: { type: "string", multiple: true },
+  "tls-cert": { type: "string" },
+  "tls-key": { type: "string" },
+  config: { type: "string" },
   "engine-options": { type: "string" },
   "prompt-options": { type: "string" },
 } as const;
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** Throws UsageError. A flag goes before its variable, VALLEY_PORT before PORT. */
+/** Throws UsageError. A flag goes before its variable, that before the file of `--config`; VALLEY_PORT before PORT. */
 export function serveOptions(args: string[], env: Env, defaultModel: string): ServeOptions {
-  let values: Record<string, string | boolean | undefined>;
+  let values: Record<string, string | boolean | string[] | undefined>;
   try {
     values = parseArgs({ args, options: FLAGS, allowPositionals: false }).values;
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
+  const given = (flag: keyof typeof FLAGS) =>
+    values[flag] ?? env[`VALLEY_${flag.toUpperCase().replaceAll("-", "_")}`];
+  const file = given("config") ? readConfig(String(given("config"))) : {};
   const text = (flag: keyof typeof FLAGS): string | null => {
-    const value = values[flag] ?? env[`VALLEY_${flag.toUpperCase().replaceAll("-", "_")}`];
+    const value = given(flag) ?? file[flag];
     return value === undefined || value === "" ? null : String(value);
   };
+  const list = (flag: keyof typeof FLAGS): string[] =>
+    (text(flag) ?? "").toLowerCase().split(",").map((word) => word.trim()).filter((word) => word !== "");
   const truth = (flag: keyof typeof FLAGS): boolean => !["", "0", "false", "no"].includes(text(flag) ?? "");
   const number = (flag: keyof typeof FLAGS, fallback: number, most: number): number => {
     const value = Number(text(flag) ?? fallback);
@@ -111,7 +129,11 @@ export function serveOptions(args: string[], env: Env, defaultModel: string): Se
     apiKeys: text("api-keys"),
     insecure: truth("insecure"),
     state: text("state"),
-    allowHosts: (text("allow-host") ?? "").toLowerCase().split(",").filter((host) => host !== ""),
+    allowHosts: list("allow-host"),
+    allowMediaHosts: list("allow-media-host"),
+    allowMediaFolder: text("allow-media-folder"),
+    cors: list("cors"),
+    tls: tlsOf(text("tls-cert"), text("tls-key")),
     openStatus: truth("open-status"),
     drainGrace: number("drain-grace", 5, 3600),
     drainTimeout: number("drain-timeout", 25, 86400),
@@ -123,6 +145,34 @@ export function serveOptions(args: string[], env: Env, defaultModel: string): Se
     engineOptions: jsonObject("engine-options", text("engine-options") ?? "{}"),
     promptOptions: jsonObject("prompt-options", text("prompt-options") ?? "{}"),
   };
+}
+
+function tlsOf(cert: string | null, key: string | null): ServeOptions["tls"] {
+  if (cert !== null && key !== null) return { cert, key };
+  if (cert === null && key === null) return null;
+  throw new UsageError("--tls-cert and --tls-key go together");
+}
+
+/** Flags and their values as JSON. Throws UsageError naming what is no flag. */
+function readConfig(path: string): Record<string, string> {
+  let values: unknown;
+  try {
+    values = JSON.parse(Deno.readTextFileSync(path));
+  } catch (error) {
+    throw new UsageError(`Cannot read ${path}: ${error instanceof Error ? error.message : error}`);
+  }
+  if (typeof values !== "object" || values === null || Array.isArray(values)) {
+    throw new UsageError(`Cannot read ${path}: it is not a JSON object`);
+  }
+  return Object.fromEntries(
+    Object.entries(values).map(([flag, value]) => {
+      if (!Object.hasOwn(FLAGS, flag) || flag === "config") {
+        throw new UsageError(`${path}: there is no flag ${flag}`);
+      }
+      const plain = typeof value !== "object" || value === null || Array.isArray(value);
+      return [flag, plain ? String(value ?? "") : JSON.stringify(value)];
+    }),
+  );
 }
 
 function jsonObject(flag: string, text: string): Record<string, unknown> {

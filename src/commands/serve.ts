@@ -14,6 +14,7 @@ import { DEFAULT_HTTP, listen } from "../server/http_server.ts";
 import { DEFAULT_LIMITS } from "../server/limits.ts";
 import { jsonLog, type Log } from "../server/log.ts";
 import { Metrics } from "../server/metrics.ts";
+import { RemoteMedia } from "../server/remote_media.ts";
 import { watchKeys } from "./key_file.ts";
 import { type ServeOptions, UsageError } from "./options.ts";
 
@@ -85,6 +86,8 @@ export async function serve(
     prompt,
     decoder: media,
     limits: DEFAULT_LIMITS,
+    media: { remote: new RemoteMedia(options.allowMediaHosts), folder: options.allowMediaFolder },
+    cors: options.cors,
     log,
     metrics: new Metrics(),
     watch,
@@ -94,7 +97,11 @@ export async function serve(
     served: () => ({ id: name, card, vocabulary: engine.info?.vocabSize ?? 0 }),
     closing: () => closing,
   });
-  const http = { ...DEFAULT_HTTP, host: options.host, port: options.port };
+  const tls = options.tls && {
+    cert: Deno.readTextFileSync(options.tls.cert),
+    key: Deno.readTextFileSync(options.tls.key),
+  };
+  const http = { ...DEFAULT_HTTP, host: options.host, port: options.port, tls };
   const server = await listen(
     http,
     (request) => app.fetch(request),
@@ -107,7 +114,11 @@ export async function serve(
       if (blocks + kept > 0) log.info("restored", { blocks, media: kept });
       const seconds = ((performance.now() - started) / 1000).toFixed(1);
       const host = options.host.includes(":") ? `[${options.host}]` : options.host;
-      print(`${name} ready on http://${host}:${server.port} (${engine.info!.device}, ${seconds} s)`);
+      print(
+        `${name} ready on ${tls ? "https" : "http"}://${host}:${server.port} (${
+          engine.info!.device
+        }, ${seconds} s)`,
+      );
     }
     const signal = await Promise.race([signals.first, failure.promise]);
     closing = "soon";

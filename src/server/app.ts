@@ -7,6 +7,7 @@ import type { AppContext } from "./app_context.ts";
 import { ApiError, errorResponse, toApiError, unavailable } from "./errors.ts";
 import { Exchange } from "./exchange.ts";
 import type { Access } from "./route.ts";
+import { allowOrigin, preflight } from "./cors.ts";
 import { PAGE_ROUTES } from "./page.ts";
 import { ROUTES } from "./routes.ts";
 
@@ -16,7 +17,10 @@ export function createApp(context: AppContext): Hono<Env> {
   app.use(async (c, next) => {
     const exchange = new Exchange(c.req.raw, context.log, context.metrics);
     c.set("exchange", exchange);
-    await next();
+    const early = preflight(c.req.raw, context.cors);
+    if (early === null) await next();
+    else c.res = early;
+    allowOrigin(c.req.raw, c.res, context.cors);
     c.res.headers.set("x-request-id", exchange.id);
     c.res.headers.set("x-content-type-options", "nosniff");
     exchange.status = c.res.status;

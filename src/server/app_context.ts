@@ -6,6 +6,7 @@ import type { PromptBuilder } from "../families/family.ts";
 import type { Served } from "./chat_request.ts";
 import type { MediaDecoder } from "./content.ts";
 import type { EnginePort } from "./engine_port.ts";
+import type { MediaAccess } from "./fetch_media.ts";
 import type { Limits } from "./limits.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
@@ -15,6 +16,8 @@ export interface AppContext {
   prompt: PromptBuilder;
   decoder: MediaDecoder;
   limits: Limits;
+  /** Media at addresses that requests may name. */
+  media: MediaAccess;
   log: Log;
   metrics: Metrics;
   /** The engine's counters as last told, and its speed. */
@@ -23,6 +26,8 @@ export interface AppContext {
   keys: Keys | null;
   /** Host names that are answered to; null: any. */
   hosts: readonly string[] | null;
+  /** Origins whose pages may use the server; `*`: all. */
+  cors: readonly string[];
   /** What can be read of the server's state needs no key. */
   openStatus: boolean;
   /** The model by its public name. */

@@ -16,7 +16,7 @@ import type {
 import { PromptError } from "../families/family.ts";
 import type { WireMessage, WirePart } from "./content_schema.ts";
 import { invalid } from "./errors.ts";
-import { decodeBase64, fetchMedia, framesOf } from "./fetch_media.ts";
+import { decodeBase64, fetchMedia, framesOf, type MediaAccess } from "./fetch_media.ts";
 import type { Limits } from "./limits.ts";
 import { countParts, locate, mediaLimits, type Source } from "./media_parts.ts";
 
@@ -44,6 +44,7 @@ interface Context {
   prompt: PromptBuilder;
   decoder: MediaDecoder;
   limits: Limits;
+  media: MediaAccess;
   tags: AnswerTags | null;
   signal: AbortSignal;
 }
@@ -108,15 +109,18 @@ async function readPart(
   }
   return await naming(param, async (): Promise<ChatPart> => {
     const { decoder, signal, limits, prompt } = context;
-    const bytes = () =>
+    const bytes = async () =>
       "base64" in source
         ? decodeBase64(source.base64, { kind, param }, limits)
-        : fetchMedia(source.address as string, { kind, param }, limits);
+        : await fetchMedia(source.address as string, { kind, param }, context);
     switch (kind) {
       case "image":
-        return { type: "image", image: await decoder.decodeImage(bytes(), prompt.imageOptions, signal) };
+        return {
+          type: "image",
+          image: await decoder.decodeImage(await bytes(), prompt.imageOptions, signal),
+        };
       case "audio":
-        return { type: "audio", audio: await decoder.decodeAudio(bytes(), signal) };
+        return { type: "audio", audio: await decoder.decodeAudio(await bytes(), signal) };
       case "video":
         return { type: "video", video: await readVideo(part as VideoPart, source, param, bytes, context) };
     }
@@ -129,7 +133,7 @@ async function readVideo(
   part: VideoPart,
   source: Source,
   param: string,
-  bytes: () => Uint8Array,
+  bytes: () => Promise<Uint8Array>,
   context: Context,
 ): Promise<Clip> {
   const { wishes, decoder, signal, limits, prompt, modalities } = context;
@@ -151,7 +155,12 @@ async function readVideo(
       : wishes.audioInVideo === true
       ? "required"
       : "auto";
-    return await decoder.decodeVideo(bytes(), prompt.videoPlan({ ...wishes.limits, ...own }), audio, signal);
+    return await decoder.decodeVideo(
+      await bytes(),
+      prompt.videoPlan({ ...wishes.limits, ...own }),
+      audio,
+      signal,
+    );
   }
   if (wishes.audioInVideo === true) {
     throw invalid(`${param}: a list of frames has no soundtrack`, param, "video_has_no_audio");
@@ -170,7 +179,9 @@ async function readVideo(
       "too_many_frames",
     );
   }
-  const pictures = frames.map((frame) => fetchMedia(frame, { kind: "image", param }, limits));
+  const pictures = await Promise.all(
+    frames.map((frame) => fetchMedia(frame, { kind: "image", param }, context)),
+  );
   const rasters = await Promise.all(
     pictures.map((picture) => decoder.decodeImage(picture, prompt.imageOptions, signal)),
   );

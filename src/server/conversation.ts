@@ -22,6 +22,7 @@ export function readConversation(
     prompt: context.prompt,
     decoder: context.decoder,
     limits: context.limits,
+    media: context.media,
     tags: context.served().card.tags,
     signal,
   });

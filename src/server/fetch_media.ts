@@ -1,11 +1,10 @@
-/**
- * From an address in a request to bytes. Data URLs only: hosts and folders are refused until the operator can
- * allow them, and then pass here and nowhere else.
- */
+/** From an address in a request to bytes: data URLs, and the hosts and the folder that the operator allows. */
 
 import type { MediaKind } from "../families/family.ts";
-import { ApiError, invalid } from "./errors.ts";
+import { invalid } from "./errors.ts";
 import type { Limits } from "./limits.ts";
+import { localMedia } from "./local_media.ts";
+import { type RemoteMedia, tooLarge } from "./remote_media.ts";
 
 /** Where the medium is named in the request, for errors. */
 export interface MediaPlace {
@@ -13,8 +12,18 @@ export interface MediaPlace {
   param: string;
 }
 
+/** What may be read besides data URLs. */
+export interface MediaAccess {
+  remote: RemoteMedia;
+  folder: string | null;
+}
+
 /** The bytes at an address. Throws ApiError. */
-export function fetchMedia(address: string, place: MediaPlace, limits: Limits): Uint8Array {
+export async function fetchMedia(
+  address: string,
+  place: MediaPlace,
+  { limits, media, signal }: { limits: Limits; media: MediaAccess; signal: AbortSignal },
+): Promise<Uint8Array> {
   const scheme = /^\s*([a-z][a-z0-9+.-]*):/i.exec(address)?.[1].toLowerCase() ?? null;
   const { param } = place;
   switch (scheme) {
@@ -22,14 +31,10 @@ export function fetchMedia(address: string, place: MediaPlace, limits: Limits): 
       return decodeBase64(dataOf(address, param).base64, place, limits);
     case "http":
     case "https":
-      throw invalid(`${param}: remote media are disabled; send a data: URL`, param, "remote_media_disabled");
+      return await media.remote.get(address.trim(), place, mostBytes(place.kind, limits), signal);
     case "file":
     case null:
-      throw invalid(
-        `${param}: files of the server are not served; send a data: URL`,
-        param,
-        "local_media_disabled",
-      );
+      return await localMedia(address, place, media.folder, mostBytes(place.kind, limits));
     default:
       throw invalid(
         `${param}: the scheme ${scheme.slice(0, 20)}: is not supported`,
@@ -50,21 +55,17 @@ export function framesOf(address: string, param: string): string[] | null {
 
 /** Bytes of plain base64, held to the kind's limit before it is decoded. */
 export function decodeBase64(base64: string, { kind, param }: MediaPlace, limits: Limits): Uint8Array {
-  const most = { image: limits.imageBytes, audio: limits.audioBytes, video: limits.videoBytes }[kind];
-  if (base64.length * 3 / 4 > most + 3) {
-    throw new ApiError(
-      413,
-      `${param}: the ${kind} is larger than ${most >> 20} MiB`,
-      "invalid_request_error",
-      `${kind}_too_large`,
-      param,
-    );
-  }
+  const most = mostBytes(kind, limits);
+  if (base64.length * 3 / 4 > most + 3) throw tooLarge({ kind, param }, most);
   try {
     const bytes = Uint8Array.fromBase64(base64);
     if (bytes.length > 0) return bytes;
   } catch { /* told below */ }
   throw invalid(`${param}: the ${kind} is not base64`, param, "invalid_base64");
+}
+
+function mostBytes(kind: MediaKind, limits: Limits): number {
+  return { image: limits.imageBytes, audio: limits.audioBytes, video: limits.videoBytes }[kind];
 }
 
 function dataOf(url: string, param: string): { base64: string } {

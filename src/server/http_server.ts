@@ -3,6 +3,7 @@
  * word of every client that leaves, also while a body of many packets is answered without a stream.
  */
 
+import https from "node:https";
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
@@ -17,6 +18,8 @@ export interface HttpOptions {
   keepAliveSeconds: number;
   /** A client that takes nothing for so long is cut off. */
   stallSeconds: number;
+  /** Certificate chain and key in PEM; null: plain HTTP. */
+  tls: { cert: string; key: string } | null;
 }
 
 export const DEFAULT_HTTP: HttpOptions = {
@@ -27,6 +30,7 @@ export const DEFAULT_HTTP: HttpOptions = {
   requestSeconds: 30,
   keepAliveSeconds: 30,
   stallSeconds: 30,
+  tls: null,
 };
 
 export interface HttpServer {
@@ -45,17 +49,21 @@ export function listen(
   handler: Handler,
   failed: (error: unknown) => void,
 ): Promise<HttpServer> {
-  const server = http.createServer({
+  const settings = {
     headersTimeout: options.headerSeconds * 1000,
     requestTimeout: options.requestSeconds * 1000,
     keepAliveTimeout: options.keepAliveSeconds * 1000,
     connectionsCheckingInterval: 1000,
-  }, (incoming, outgoing) => {
+  };
+  const take = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     answer(incoming, outgoing, handler, options.stallSeconds * 1000).catch((error) => {
       failed(error);
       outgoing.destroy();
     });
-  });
+  };
+  const server = options.tls === null
+    ? http.createServer(settings, take)
+    : https.createServer({ ...settings, ...options.tls }, take);
   server.maxConnections = options.maxConnections;
   server.on("clientError", (error, socket) => {
     const late = (error as { code?: string }).code === "ERR_HTTP_REQUEST_TIMEOUT";

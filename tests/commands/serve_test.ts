@@ -1,6 +1,6 @@
 /** `main.ts serve` as a process: the ready line, exit codes, drain. */
 
-import { assert, assertEquals, assertMatch } from "../support/assert.ts";
+import { assert, assertEquals, assertMatch, assertThrows } from "../support/assert.ts";
 import { serveOptions } from "../../src/commands/options.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
@@ -104,7 +104,7 @@ Deno.test("what can't start says why", async () => {
     [["serve", "--engine", "other"], 64, /--engine must be gpu or fake/],
     [["serve", "--nonsense"], 64, /nonsense/],
     [["serve", "--port", "70000"], 64, /port/],
-    [["serve", "--model", "/nowhere/at-all"], 69, /\/nowhere\/at-all/],
+    [["serve", "--model", "/nowhere/at-all"], 64, /\/nowhere\/at-all/],
     [["serve", "--engine", "fake", "--api-keys", "/nowhere/keys"], 69, /keys/],
     [["dance"], 64, /Unknown command dance/],
   ];
@@ -127,4 +127,41 @@ Deno.test("flags go before variables", () => {
   );
   assertEquals(options([], { VALLEY_INSECURE: "false" }).insecure, false);
   assertEquals(options(["--model", "x"], {}).model, "x");
+});
+
+Deno.test("a file of flags comes last, and knows no other names", async () => {
+  const path = await Deno.makeTempFile();
+  const options = (file: unknown, args: string[] = [], env: Record<string, string> = {}) => {
+    Deno.writeTextFileSync(path, JSON.stringify(file));
+    return serveOptions(["--config", path, ...args], env, "/demo");
+  };
+  try {
+    const file = {
+      port: 9,
+      insecure: true,
+      "allow-media-host": ["a.test", "B.test:8080"],
+      "engine-options": { x: 1 },
+    };
+    const { port, insecure, allowMediaHosts, engineOptions } = options(file);
+    assertEquals([port, insecure, allowMediaHosts, engineOptions], [9, true, ["a.test", "b.test:8080"], {
+      x: 1,
+    }]);
+    assertEquals(options(file, ["--port", "7"]).port, 7);
+    assertEquals(options(file, [], { VALLEY_PORT: "8" }).port, 8);
+    assertEquals(options(file, ["--allow-media-host", "c", "--allow-media-host", "d"]).allowMediaHosts, [
+      "c",
+      "d",
+    ]);
+    for (
+      const [wrong, pattern] of [[{ prot: 1 }, /no flag prot/], [[], /JSON object/], [
+        { config: "x" },
+        /no flag config/,
+      ]] as const
+    ) {
+      await assertThrows(() => options(wrong), pattern);
+    }
+    await assertThrows(() => options({}, ["--tls-cert", "x"]), /go together/);
+  } finally {
+    await Deno.remove(path);
+  }
 });

@@ -15,6 +15,8 @@ import { DEFAULT_HTTP, type HttpOptions, listen } from "../../src/server/http_se
 import { DEFAULT_LIMITS, type Limits } from "../../src/server/limits.ts";
 import { jsonLog } from "../../src/server/log.ts";
 import { Metrics } from "../../src/server/metrics.ts";
+import type { MediaAccess } from "../../src/server/fetch_media.ts";
+import { RemoteMedia } from "../../src/server/remote_media.ts";
 import { PromptError } from "../../src/families/family.ts";
 
 export interface TestServer {
@@ -38,6 +40,8 @@ export interface TestServerOptions {
   http?: Partial<HttpOptions>;
   card?: Partial<ModelCard>;
   decoder?: MediaDecoder;
+  media?: MediaAccess;
+  cors?: string[];
   /** Another engine than the fake. */
   other?: {
     url: URL;
@@ -66,6 +70,8 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     engine,
     prompt: options.other?.prompt ?? new FakePrompt(),
     decoder: options.decoder ?? TOY_DECODER,
+    cors: options.cors ?? [],
+    media: options.media ?? { remote: new RemoteMedia([]), folder: null },
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     log: jsonLog((line) => log.push(line)),
     metrics: new Metrics(),

@@ -3,7 +3,7 @@
  * permissions. Signals go on to the child, its exit code comes back.
  */
 
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { permissionFlags } from "./permissions.ts";
 import { runtimeDir, setUp } from "./setup.ts";
@@ -13,7 +13,12 @@ const PROJECT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 /** Runs main.ts to its end. @returns its exit code. */
 async function launch(args: string[]): Promise<number> {
   const env = { ...Deno.env.toObject(), ...runtimeDir() };
-  const flags = permissionFlags(args, { os: Deno.build.os, project: PROJECT, env, exists });
+  const flags = permissionFlags([...args, ...configWords(args, env)], {
+    os: Deno.build.os,
+    project: PROJECT,
+    env,
+    exists,
+  });
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", ...flags, "main.ts", ...args],
     cwd: PROJECT,
@@ -31,6 +36,19 @@ async function launch(args: string[]): Promise<number> {
   const { code } = await child.status;
   clearInterval(watch);
   return code;
+}
+
+/** What the file of `--config` says, as flags: paths in it may be read like those of the command line. */
+function configWords(args: string[], env: Record<string, string>): string[] {
+  const at = args.findIndex((word) => word === "--config" || word.startsWith("--config="));
+  const path = at < 0 ? env.VALLEY_CONFIG : args[at].includes("=") ? args[at].slice(9) : args[at + 1];
+  if (!path) return [];
+  try {
+    const values = JSON.parse(Deno.readTextFileSync(resolve(PROJECT, path))) as Record<string, unknown>;
+    return Object.entries(values).map(([flag, value]) => `--${flag}=${value}`);
+  } catch {
+    return []; // serve says what is wrong with it
+  }
 }
 
 /** `deno task` sends a Ctrl-C twice: repeats within a second are one. */
