@@ -1,8 +1,8 @@
-/** A tiny checkpoint of an older family, converted to int4 and served by `main.ts serve`: what its tests share. */
-import { convert } from "../../src/weights/convert.ts";
+/** A tiny checkpoint of an older family in a hub of the test's own, served by `main.ts serve --model ORG/NAME` from nothing. */
 import { which } from "../../tools/setup/probe.ts";
 import { assert, assertEquals } from "./assert.ts";
 import { chooseFreePort, waitForStatus } from "./processes.ts";
+import { TestHub } from "../weights/test_hub.ts";
 import { type TinyFamily, writeTiny } from "./tiny_valley.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
@@ -31,7 +31,14 @@ export interface TinyServer {
   stream(parts: unknown[], extra?: Json): Promise<{ text: string; usage: Json }>;
 }
 
-/** Runs `use` against the served model. */
+/** The published name of each. */
+const HUB_NAMES: Record<TinyFamily, string> = {
+  valley2_5: "bytedance-research/Valley2.5",
+  valley2: "bytedance-research/Valley-Eagle-7B",
+  valley1: "luoruipu1/Valley2-7b",
+};
+
+/** Pulls, converts and serves; runs `use` against the served model. */
 export async function withTiny(
   family: TinyFamily,
   use: (server: TinyServer) => Promise<void>,
@@ -42,12 +49,15 @@ export async function withTiny(
   try {
     await Deno.mkdir(`${folder}/source`);
     writeTiny(family, `${folder}/source`);
-    await convert(`${folder}/source`, `${folder}/int4`, { workers: 0 });
+    const names = [...Deno.readDirSync(`${folder}/source`)].map(({ name }) => name);
+    const files = names.map((name) => [name, Deno.readFileSync(`${folder}/source/${name}`)]);
+    await using hub = new TestHub(HUB_NAMES[family], Object.fromEntries(files));
     const options = JSON.stringify({ kvBytes: 16 << 20, mediaBytes: 4 << 20, maxSequences: 2 });
     const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--quiet", "--no-check", MAIN, "serve", "--model", `${folder}/int4`]
+      args: ["run", "-A", "--quiet", "--no-check", MAIN, "serve", "--model", hub.id]
         .concat(["--model-name", "tiny", "--port", String(port), "--drain-grace", "0"])
         .concat(["--engine-options", options]),
+      env: { HF_ENDPOINT: hub.url, VALLEY_MODELS: `${folder}/models` },
       stdin: "null",
       stdout: "null",
       stderr: "piped",
