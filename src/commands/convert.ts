@@ -11,7 +11,7 @@ export const CONVERT_USAGE =
   `valley convert SOURCE TARGET [--rounding nearest|search] [--workers N] [--reasoning R]
 
 Turns SOURCE into a folder TARGET with int4 weights. SOURCE is the folder of a published checkpoint (safetensors of
-bf16, f16 or f32) or a .gguf file of a llama, qwen2 or qwen3 text model: Q4_0 and Q4_1 without loss, Q4_K with its
+bf16, f16 or f32; 4-bit GPTQ and AWQ keep their codes) or a .gguf file of a llama, qwen2 or qwen3 text model: Q4_0 and Q4_1 without loss, Q4_K with its
 codes, Q5_0, Q5_1, Q5_K and Q6_K rounded again; F16, BF16, F32 and Q8_0 beside 4-bit tensors stay as they are.
 Cut off at any moment, the same command goes on where it stopped; TARGET is served only once it is whole.
 

@@ -1,6 +1,7 @@
-/** What a path holds: a GGUF file, or a folder of a published checkpoint. */
+/** What a path holds: a GGUF file, or the folder of a published checkpoint, as it was trained or 4-bit by GPTQ or AWQ. */
 import type { WeightSource } from "./source.ts";
 import { openGgufSource } from "./source_gguf.ts";
+import { openPackedSource, packedConfig } from "./source_packed.ts";
 import { openSafetensorsSource } from "./source_safetensors.ts";
 
 /** @throws Error naming what is missing, damaged or not supported */
@@ -9,7 +10,23 @@ export function openSource(path: string): WeightSource {
     if (path.toLowerCase().endsWith(".gguf")) return openGgufSource(path);
     throw new Error(`Cannot convert ${path}: it is neither a .gguf file nor a folder`);
   }
-  return openSafetensorsSource(path);
+  const config = configOf(path);
+  const packed = packedConfig(path, config);
+  return packed === null ? openSafetensorsSource(path) : openPackedSource(path, config, packed);
+}
+
+function configOf(folder: string): Record<string, unknown> {
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(`${folder}/config.json`);
+  } catch {
+    return {}; // openSafetensorsSource says what the folder lacks
+  }
+  try {
+    const value = JSON.parse(text);
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+  } catch { /* told below */ }
+  throw new Error(`Cannot convert ${folder}: config.json is not a JSON object`);
 }
 
 function isFile(path: string): boolean {

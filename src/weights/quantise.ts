@@ -155,3 +155,30 @@ export function packRest(
   }
   for (let j = 0; 8 * j < rest; j++) words[base + 4 * j] = four[j];
 }
+
+/**
+ * Codes that somebody else chose.
+ * @param codes [rows, k] @param pairs scale and minimum of each group [rows, k / 32, 2], rounded to half precision here
+ * @throws QuantiseError where a scale or minimum is beyond half precision
+ */
+export function int4OfCodes(codes: Uint8Array, pairs: Float32Array, rows: number, k: number): Int4Tensor {
+  const out = emptyInt4(rows, k);
+  const groups = k / GROUP;
+  for (let r = 0; r < rows; r++) {
+    for (let g = 0; g < groups; g++) {
+      const at = 2 * (r * groups + g);
+      if (!(Math.abs(pairs[at]) <= HALF_MAX && Math.abs(pairs[at + 1]) <= HALF_MAX)) {
+        throw new QuantiseError(r);
+      }
+      out.scales[((r >> 2) * groups + g) * 4 + (r & 3)] = halfBits(pairs[at]) |
+        (halfBits(pairs[at + 1]) << 16);
+    }
+    for (let j = 0; j < k / 8; j++) {
+      const b = r * k + 8 * j;
+      let word = 0;
+      for (let i = 0; i < 4; i++) word |= (codes[b + i] | codes[b + 4 + i] << 4) << (8 * i);
+      out.words[((r >> 2) * (k / 8) + j) * 4 + (r & 3)] = word;
+    }
+  }
+  return out;
+}

@@ -3,7 +3,7 @@ import { type Dtype, toFloat32 } from "../gpu/safetensors.ts";
 import type { GgufType } from "./gguf.ts";
 import { floatsOfBlocks, int4OfBlocks, isCoded } from "./gguf_values.ts";
 import { HALVES } from "./half.ts";
-import { bitsOf, type Int4Tensor, quantiseNearest, type ValueBits } from "./quantise.ts";
+import { bitsOf, int4OfCodes, type Int4Tensor, quantiseNearest, type ValueBits } from "./quantise.ts";
 import { quantiseSearch } from "./quantise_search.ts";
 
 export type Rounding = "nearest" | "search";
@@ -11,7 +11,9 @@ export type Rounding = "nearest" | "search";
 /** Rows as stored; the buffers are given away. */
 export type SlabInput =
   | { kind: "plain"; dtype: Dtype; bytes: Uint8Array<ArrayBuffer> }
-  | { kind: "gguf"; type: GgufType; bytes: Uint8Array<ArrayBuffer> };
+  | { kind: "gguf"; type: GgufType; bytes: Uint8Array<ArrayBuffer> }
+  /** A code a byte [rows, k], (scale, minimum) of each 32 columns [rows, k / 32, 2]. */
+  | { kind: "codes"; bytes: Uint8Array<ArrayBuffer>; pairs: Float32Array<ArrayBuffer> };
 
 export interface SlabJob {
   input: SlabInput;
@@ -26,6 +28,7 @@ export interface SlabJob {
 export function runSlab(job: SlabJob): Int4Tensor {
   const { rows, k, input } = job;
   if (input.kind === "gguf" && isCoded(input.type)) return int4OfBlocks(input.type, input.bytes, rows, k);
+  if (input.kind === "codes") return int4OfCodes(input.bytes, input.pairs, rows, k);
   const values = input.kind === "gguf"
     ? bitsOf(floatsOfBlocks(input.type, input.bytes))
     : plainBits(input.bytes, input.dtype);
