@@ -7,6 +7,7 @@ import { obtainModel } from "./src/commands/obtain_model.ts";
 import { serveOptions, UsageError } from "./src/commands/options.ts";
 import { pullCommand } from "./src/commands/pull.ts";
 import { serve } from "./src/commands/serve.ts";
+import { supervise } from "./src/commands/supervise.ts";
 import { CHAT_USAGE, SERVE_USAGE, USAGE } from "./src/commands/usage.ts";
 
 const DEMO = new URL("./weights/demo", import.meta.url).pathname;
@@ -42,6 +43,8 @@ async function main([command, ...args]: string[]): Promise<number> {
         return await pullCommand(args, env, TERMINAL);
       case "models":
         return modelsCommand(args, env, TERMINAL);
+      case "supervise":
+        return await supervise(args);
       case "chat":
         return asksHelp ? tell(CHAT_USAGE) : await chat(args);
       case "--help":

@@ -2,6 +2,7 @@
 
 export const USAGE =
   `valley serve [--model FOLDER|ORG/NAME] …   answer over HTTP; pulls and converts what is not there
+valley supervise serve …                   the same, started again whenever it breaks off
 valley chat …                              talk with a server in the terminal
 valley pull ORG/NAME …                     fetch a published model
 valley convert SOURCE TARGET …             int4 from safetensors or GGUF
