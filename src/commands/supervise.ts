@@ -47,7 +47,8 @@ export async function supervise(args: string[]): Promise<number> {
 
 /** Set-up's launcher gives the server its permissions; a compiled binary has its own. */
 function start(args: string[]): Deno.ChildProcess {
-  const launcher = new URL("../../tools/setup/launch.ts", import.meta.url).pathname;
+  // A program of its own, not a part of this one.
+  const launcher = `${import.meta.dirname}/../../tools/setup/launch.ts`;
   const [program, before] = Deno.build.standalone
     ? [Deno.execPath(), []]
     : ["deno", ["run", "-A", "--quiet", launcher, "valley"]];
