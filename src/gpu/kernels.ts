@@ -25,6 +25,7 @@ import matvecTextureWgsl from "../../wgsl/matvec_texture.wgsl" with { type: "tex
 import matvecWgsl from "../../wgsl/matvec.wgsl" with { type: "text" };
 import mixRowsWgsl from "../../wgsl/mix_rows.wgsl" with { type: "text" };
 import positionBilinearWgsl from "../../wgsl/position_bilinear.wgsl" with { type: "text" };
+import qkvMatvecTextureWgsl from "../../wgsl/qkv_matvec_texture.wgsl" with { type: "text" };
 import qkvRopeWgsl from "../../wgsl/qkv_rope.wgsl" with { type: "text" };
 import qkvRopeTextureWgsl from "../../wgsl/qkv_rope_texture.wgsl" with { type: "text" };
 import rmsnormWgsl from "../../wgsl/rmsnorm.wgsl" with { type: "text" };
@@ -168,6 +169,35 @@ export const qkvRopeTexture = kernel("qkv_rope_texture", qkvRopeTextureWgsl, {
   },
   shape: ropeShape,
   grid: (s, c) => [Math.ceil(s.rows * (s.heads + 2 * s.kv_heads) / c.WG)],
+});
+
+export const qkvMatvecTexture = kernel("qkv_matvec_texture", qkvMatvecTextureWgsl, {
+  buffers: {
+    x: "uniform",
+    weight: "texture",
+    bias: "read",
+    norm: "uniform",
+    angles: "read",
+    head_norms: "uniform",
+    place: "read",
+    out: "write",
+    k_cache: "texture_write",
+    v_cache: "texture_write",
+  },
+  shape: {
+    words: "u32",
+    x_first: "u32",
+    x_stride: "u32",
+    out_stride: "u32",
+    scales_at: "u32",
+    cols: "u32",
+    heads: "u32",
+    kv_heads: "u32",
+    rows: "u32",
+    eps: "f32",
+    head_eps: "f32",
+  },
+  grid: (s) => [s.heads + 2 * s.kv_heads, s.rows],
 });
 
 const attentionShape = {

@@ -9,6 +9,7 @@ import {
   attentionQueries,
   attentionTexture,
   attentionTiled,
+  qkvMatvecTexture,
   qkvRope,
   qkvRopeTexture,
 } from "../gpu/kernels.ts";
@@ -24,6 +25,7 @@ import {
   type Texels,
   type Workspace,
 } from "../gpu/tensor.ts";
+import { type FusedNorm, type Linear, texelProduct } from "./linear.ts";
 
 /** "int8": a byte a value and one factor for each place and head. */
 export type KvPrecision = "f32" | "f16" | "int8";
@@ -95,8 +97,54 @@ export interface AttentionInput {
   tiles?: Tensor;
   /** Every row is the newest token of a sequence of its own, of at most this many keys; 0: it is not so. */
   decodeKeys?: number;
+  /** qkv holds turned q, and the rows' keys and values are in the store already (`projectQkv`). */
+  stored?: boolean;
   /** Holds the parts of a split context. */
   work?: Workspace;
+}
+
+const QKV_WG = 8;
+
+/**
+ * Few rows' projections, norms, rotary and cache entries in one dispatch; a.qkv then holds q as `attend` with `stored`
+ * wants it. False: no kernel does it for these shapes here, nothing was done.
+ */
+export function projectQkv(
+  pass: Pass,
+  norm: FusedNorm,
+  layer: Linear,
+  x: Tensor,
+  a: AttentionInput,
+  kv: KeyValues,
+): boolean {
+  const { dim, heads, kvHeads, angles, norms, place } = a;
+  const quads = dim / 4 / QKV_WG;
+  if (kv.kind !== "texture" || angles === null || ![2, 4, 8].includes(quads)) return false;
+  const product = texelProduct(layer, x);
+  if (product === null) return false;
+  const out = { out_stride: a.qkv.stride / 4, heads, kv_heads: kvHeads };
+  pass.run(
+    qkvMatvecTexture,
+    {
+      ...product.buffers,
+      norm: norm.weight,
+      angles,
+      head_norms: norms?.both ?? norm.weight,
+      place,
+      out: a.qkv,
+      k_cache: kv.k,
+      v_cache: kv.v,
+    },
+    { ...product.shape, ...out, eps: norm.eps, head_eps: norms?.eps ?? 0 },
+    {
+      WG: QKV_WG,
+      FORMAT: product.FORMAT,
+      QUADS: quads,
+      HEAD_NORM: norms ? 1 : 0,
+      KV: KV_CODE[kv.precision],
+    },
+  );
+  return true;
 }
 
 /** Keys of one split of a long context, and context from which on it is split. */
@@ -124,7 +172,7 @@ export function attend(pass: Pass, a: AttentionInput, kv: KeyValues, out: Tensor
     },
     out: rowsOf(out, first, count),
   }));
-  for (const v of views) turnAndStore(pass, v.input, kv, v.out);
+  if (!a.stored) { for (const v of views) turnAndStore(pass, v.input, kv, v.out); }
   for (const v of views) attendRows(pass, v.input, kv, v.out);
 }
 

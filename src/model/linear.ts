@@ -79,6 +79,26 @@ export function normedLinear(
   return true;
 }
 
+/** The weights of a layer and x as a texel kernel for few rows reads them in one dispatch; null: it does not fit one. */
+export function texelProduct(layer: Linear, x: Tensor) {
+  const [shard, second] = layer.shards;
+  if (second || shard.data.kind !== "texture" || x.rows > MATVEC_ROWS) return null;
+  const { start, x_first, count } = window(x, 0);
+  if (count < x.rows) return null;
+  return {
+    buffers: { x: { ...x, offset: start }, weight: shard.data.weight, bias: layer.bias },
+    shape: {
+      words: pad(layer.k, 8) / 8,
+      x_first,
+      x_stride: x.stride / 4,
+      scales_at: shard.data.scalesAt,
+      cols: layer.k,
+      rows: x.rows,
+    },
+    FORMAT: FORMAT_CODE[layer.format],
+  };
+}
+
 function linearRows(
   pass: Pass,
   layer: Linear,

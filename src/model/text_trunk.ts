@@ -5,7 +5,7 @@
 import type { Pass } from "../gpu/pass.ts";
 import type { Runtime } from "../gpu/runtime.ts";
 import type { Tensor, Workspace } from "../gpu/tensor.ts";
-import { attend } from "./attention.ts";
+import { attend, type AttentionInput, projectQkv } from "./attention.ts";
 import { gather, loadRmsNorm, loadVector, type Norm, norm } from "./blocks.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { embedTokens } from "./embedding.ts";
@@ -155,8 +155,10 @@ export class TextTrunk {
     const inner = work.get("inner", rows, c.intermediate);
     this.layers.forEach((layer, i) => {
       pass.tap(`text.layer_in.${i}`, x);
-      this.#normed(pass, layer.inputNorm, layer.qkv, x, h, qkv);
-      this.#attend(pass, layer, data, cache, i, qkv, attended);
+      const input = this.#attention(layer, data, cache, qkv);
+      const stored = projectQkv(pass, layer.inputNorm, layer.qkv, x, input, cache.layers[i]);
+      if (!stored) this.#normed(pass, layer.inputNorm, layer.qkv, x, h, qkv);
+      attend(pass, { ...input, stored }, cache.layers[i], attended);
       if (i === 0) this.#tapLinear(pass, `text.layer0.attn_out`, layer.o, attended);
       linear(pass, layer.o, attended, x, { add: true });
       this.#normed(pass, layer.postNorm, layer.gateUp, x, h, inner, { glu: true });
@@ -202,20 +204,12 @@ export class TextTrunk {
     return logits;
   }
 
-  #attend(
-    pass: Pass,
-    layer: Layer,
-    data: RowData,
-    cache: KvCache,
-    i: number,
-    qkv: Tensor,
-    out: Tensor,
-  ): void {
+  #attention(layer: Layer, data: RowData, cache: KvCache, qkv: Tensor): AttentionInput {
     const { heads, kvHeads, headDim, eps } = this.config;
     const { angles, place, tables, tiles, decodeKeys } = data;
     const norms = layer.qkNorm && { ...layer.qkNorm, eps };
     const rows = { angles, place, tables, tiles, block: cache.blockSize, decodeKeys, work: this.work };
-    attend(pass, { qkv, heads, kvHeads, dim: headDim, norms, ...rows }, cache.layers[i], out);
+    return { qkv, heads, kvHeads, dim: headDim, norms, ...rows };
   }
 
   /** For golden runs only: a projection's own output, which the served path adds to the residual at once. */
