@@ -2,6 +2,7 @@
 
 import { convertCommand } from "./src/commands/convert.ts";
 import { chat } from "./src/commands/chat.ts";
+import { doctorCommand } from "./src/commands/doctor.ts";
 import { modelsCommand } from "./src/commands/models.ts";
 import { obtainModel } from "./src/commands/obtain_model.ts";
 import { serveOptions, UsageError } from "./src/commands/options.ts";
@@ -26,10 +27,7 @@ async function main([command, ...args]: string[]): Promise<number> {
     switch (command) {
       case "serve": {
         if (asksHelp) return tell(SERVE_USAGE);
-        // wgpu falls back to GL with fewer features: Vulkan or nothing, unless told otherwise.
-        if (Deno.build.os === "linux" && !env.DENO_WEBGPU_BACKEND) {
-          Deno.env.set("DENO_WEBGPU_BACKEND", "vulkan");
-        }
+        preferVulkan(env);
         const options = serveOptions(args, env, DEMO);
         const defaultName = options.engine === "fake" || options.model === DEMO
           ? DEMO_NAME
@@ -45,6 +43,9 @@ async function main([command, ...args]: string[]): Promise<number> {
         return modelsCommand(args, env, TERMINAL);
       case "supervise":
         return await supervise(args);
+      case "doctor":
+        preferVulkan(env);
+        return await doctorCommand(args, { env, ffmpeg: findFfmpeg(env.PATH ?? ""), demo: DEMO }, TERMINAL);
       case "chat":
         return asksHelp ? tell(CHAT_USAGE) : await chat(args);
       case "--help":
@@ -57,6 +58,11 @@ async function main([command, ...args]: string[]): Promise<number> {
     console.error(error instanceof Error ? error.message : String(error));
     return error instanceof UsageError ? 64 : 69;
   }
+}
+
+/** wgpu falls back to GL with fewer features: Vulkan or nothing, unless told otherwise. */
+function preferVulkan(env: Record<string, string>): void {
+  if (Deno.build.os === "linux" && !env.DENO_WEBGPU_BACKEND) Deno.env.set("DENO_WEBGPU_BACKEND", "vulkan");
 }
 
 function tell(usage: string): number {

@@ -65,7 +65,7 @@ export function permissionFlags(args: string[], around: Surroundings): string[] 
     `--allow-write=${unique(write).join(",")}`,
     `--allow-env=${VARIABLES.join(",")}`,
     "--ignore-env",
-    "--allow-sys=statfs", // free room on the disk, before a model is pulled or converted
+    "--allow-sys=statfs,systemMemoryInfo", // free room on the disk before a pull; memory, for doctor
     ...(run.length > 0 ? [`--allow-run=${run.join(",")}`] : []),
   ];
 }
