@@ -4,7 +4,8 @@
  */
 import type { Sampling, SequenceStep } from "../src/families/family.ts";
 import { loadModel } from "../src/families/registry.ts";
-import type { Profile, Runtime } from "../src/gpu/runtime.ts";
+import type { Profile } from "../src/gpu/profiles.ts";
+import type { Runtime } from "../src/gpu/runtime.ts";
 import type { TextTrunk } from "../src/model/text_trunk.ts";
 import { valley1, valley2, valley2_5 } from "./shapes/older.ts";
 import { valley3 } from "./shapes/valley3.ts";

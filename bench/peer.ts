@@ -4,7 +4,7 @@
  */
 import type { Sampling, SequenceStep } from "../src/families/family.ts";
 import { loadModel } from "../src/families/registry.ts";
-import type { Profile } from "../src/gpu/runtime.ts";
+import type { Profile } from "../src/gpu/profiles.ts";
 import { swiftshaderEnv } from "../tools/setup/swiftshader.ts";
 import { installPeers, type Peers, runJson } from "./peers/packages.ts";
 import { SQUARE, SQUARE_ROWS, type SquareResult } from "./square.ts";

@@ -1,8 +1,9 @@
 /** What a family gives the registry on the GPU side, and the memory plan that all share. */
-import type { Profile, ProfileName, Runtime } from "../gpu/runtime.ts";
+import type { Profile, ProfileName } from "../gpu/profiles.ts";
+import type { Runtime } from "../gpu/runtime.ts";
 import { type KvPrecision, maxPlaces, placeBytes } from "../model/attention.ts";
 import type { Checkpoint } from "../model/checkpoint.ts";
-import type { Precision } from "../model/linear_load.ts";
+import type { Precision } from "../model/linear_spec.ts";
 import type { TrunkConfig } from "../model/text_trunk.ts";
 import type { Model } from "./family.ts";
 

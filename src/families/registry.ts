@@ -1,7 +1,8 @@
 /** Which family serves a checkpoint folder: a predicate on config.json → loader. The GPU side, for the engine's Worker. */
 import { openGpu } from "../gpu/device.ts";
 import { keptProfile } from "../gpu/kept_profile.ts";
-import { type Profile, PROFILES, Runtime } from "../gpu/runtime.ts";
+import { type Profile, PROFILES } from "../gpu/profiles.ts";
+import { Runtime } from "../gpu/runtime.ts";
 import { measureProfile } from "../gpu/profile.ts";
 import { Checkpoint } from "../model/checkpoint.ts";
 import { openVerified } from "../weights/verify.ts";

@@ -2,7 +2,8 @@
 import { crc32 } from "node:zlib";
 import { matmul, matmulTiled, matvec, matvecSplit, matvecTexture } from "./kernels.ts";
 import { measureProfile } from "./profile.ts";
-import { type Profile, PROFILES, type Runtime } from "./runtime.ts";
+import { type Profile, PROFILES } from "./profiles.ts";
+import type { Runtime } from "./runtime.ts";
 
 /** What a choice depends on: the adapter as it names itself, what it can do, and the kernels that are compared. */
 export function profileKey(runtime: Runtime): string {

@@ -1,9 +1,9 @@
 /** The one dispatch seam: one submit a step; labels, timings, taps, tapes and error reports live here and not in the math. */
 import { GpuError } from "./device.ts";
 import type { Access, Constants, Kernel, Scalar, ShapeOf } from "./kernel.ts";
+import type { Profile } from "./profiles.ts";
 import { readBytes } from "./readback.ts";
-import type { Bound, Runtime } from "./runtime.ts";
-import { type Buf, byteLength, type Memory, type Tensor, type Texels } from "./tensor.ts";
+import { type Buf, byteLength, type Memory, type OnDevice, type Tensor, type Texels } from "./tensor.ts";
 
 /** What `profile` collects: one row a dispatch. */
 export interface Timing {
@@ -20,6 +20,33 @@ export interface Command {
   grid: [number, number, number];
 }
 
+/** What can be bound. */
+export type Bound = Tensor | Texels;
+
+export interface Pipeline {
+  key: number;
+  pipeline: GPUComputePipeline;
+  layout: GPUBindGroupLayout;
+  constants: Constants;
+}
+
+/** Dispatches that are repeated, and what recording them gave. */
+export interface Tape {
+  commands: Command[];
+  result: unknown;
+}
+
+/** What a pass needs of the runtime that began it. */
+export interface PassHost extends OnDevice {
+  readonly counters: { submits: number; dispatches: number };
+  readonly tapes: Map<string, Tape>;
+  timings: (() => Promise<Timing[]>)[] | null;
+  profile: Profile;
+  pipeline(kernel: Kernel, constants: Constants | undefined): Pipeline;
+  group(kernel: Kernel, pipeline: Pipeline, bound: readonly Bound[]): GPUBindGroup;
+  uniform(kernel: Kernel, shape: Readonly<Record<string, number>>): number;
+}
+
 export type Tap = (name: string, tensor: Tensor) => void;
 
 const MAX_TIMED = 2048;
@@ -32,7 +59,7 @@ export class Pass {
   #timed: { queries: GPUQuerySet; rows: { kernel: string; bytes: number }[] } | null = null;
 
   constructor(
-    readonly runtime: Runtime,
+    readonly runtime: PassHost,
     readonly label: string,
     private readonly tapper: Tap | null,
     timed: boolean,

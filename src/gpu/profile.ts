@@ -5,7 +5,8 @@
  */
 import { matmul, matmulTiled, matvec, matvecSplit, matvecTexture } from "./kernels.ts";
 import type { Pass } from "./pass.ts";
-import type { Profile, Runtime } from "./runtime.ts";
+import type { Profile } from "./profiles.ts";
+import type { Runtime } from "./runtime.ts";
 import { TEXEL_ROW } from "./tensor.ts";
 
 const N = 1024;

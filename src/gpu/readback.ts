@@ -1,14 +1,13 @@
 /** Reading results back: byte ranges and whole tensors. */
 import { GpuError } from "./device.ts";
-import type { Runtime } from "./runtime.ts";
-import { type Buf, byteLength, type Tensor } from "./tensor.ts";
+import { type Buf, byteLength, type OnDevice, type Tensor } from "./tensor.ts";
 
 /**
  * Prepares a read-back of byte ranges: the copies go into `encoder` (or one of its own, submitted at once).
  * The returned function maps, reads and frees. @throws GpuError when the device was lost.
  */
 export function readBytes(
-  runtime: Runtime,
+  runtime: OnDevice,
   ranges: { buf: Buf; offset: number; size: number }[],
   encoder?: GPUCommandEncoder,
 ): () => Promise<Uint8Array<ArrayBuffer>[]> {
@@ -37,7 +36,7 @@ export function readBytes(
 }
 
 /** Reads whole tensors back, padding dropped: one Float32Array [rows · cols] each. */
-export async function readTensors(runtime: Runtime, tensors: Tensor[]): Promise<Float32Array[]> {
+export async function readTensors(runtime: OnDevice, tensors: Tensor[]): Promise<Float32Array[]> {
   const ranges = tensors.map((t) => ({ buf: t.buf, offset: t.offset, size: byteLength(t) }));
   const bytes = await readBytes(runtime, ranges)();
   return bytes.map((b, i) => unpad(new Float32Array(b.buffer), tensors[i]));

@@ -2,8 +2,9 @@
 import type { Gpu } from "./device.ts";
 import { GpuError } from "./device.ts";
 import type { Access, Constants, Kernel } from "./kernel.ts";
-import { type Command, Pass, type Tap, type Timing } from "./pass.ts";
-import { type Buf, byteLength, Memory, type Tensor, type Texels, WINDOW } from "./tensor.ts";
+import { type Profile, PROFILES } from "./profiles.ts";
+import { type Bound, Pass, type PassHost, type Pipeline, type Tap, type Tape, type Timing } from "./pass.ts";
+import { type Buf, byteLength, Memory, WINDOW } from "./tensor.ts";
 
 const BINDING = {
   read: { buffer: { type: "read-only-storage" } },
@@ -13,41 +14,10 @@ const BINDING = {
   texture_write: { storageTexture: { access: "write-only", format: "rgba32uint" } },
 } as const;
 
-/** What can be bound. */
-export type Bound = Tensor | Texels;
-
-interface Pipeline {
-  key: number;
-  pipeline: GPUComputePipeline;
-  layout: GPUBindGroupLayout;
-  constants: Constants;
-}
-
-/** Choices that depend on the device and are made by measurement (profile.ts). */
-export interface Profile {
-  /** Where weights, keys and values lie: storage buffers, or textures (with x in uniform windows). */
-  memory: "buffer" | "texture";
-  /** With buffers, one row: a thread has whole rows of weights, or K is split over a workgroup. */
-  matvec: "rows" | "split";
-  /** With buffers, many rows: tiles in registers, or in workgroup memory. */
-  matmul: "rows" | "tiled";
-  /** With buffers, many rows: each row for itself, or keys and values in workgroup memory for 16 of them. */
-  attention: "rows" | "tiled";
-}
-
-/** The combinations that are tested; measurement picks among their parts. */
-export const PROFILES = {
-  threads: { memory: "buffer", matvec: "rows", matmul: "rows", attention: "rows" },
-  workgroups: { memory: "buffer", matvec: "split", matmul: "tiled", attention: "tiled" },
-  textures: { memory: "texture", matvec: "rows", matmul: "rows", attention: "rows" },
-} as const satisfies Record<string, Profile>;
-
-export type ProfileName = keyof typeof PROFILES;
-
 const UNIFORM_BYTES = 8 * 1024 * 1024;
 
 /** A device with its caches: the runtime that every model of a process shares. */
-export class Runtime {
+export class Runtime implements PassHost {
   readonly memory: Memory;
   #pipelines = new Map<string, Pipeline>();
   #modules = new Map<Kernel, GPUShaderModule>();
@@ -58,7 +28,7 @@ export class Runtime {
   #uniformOf = new Map<string, number>();
   #shaderErrors: Promise<void>[] = [];
   /** Recorded runs of dispatches by the caller's key, with what `record` gave. */
-  readonly tapes = new Map<string, { commands: Command[]; result: unknown }>();
+  readonly tapes = new Map<string, Tape>();
   /** Submits and dispatches since the start: for benches. */
   readonly counters = { submits: 0, dispatches: 0 };
   /** While timing: one reader a submitted pass. */

@@ -30,6 +30,12 @@ export interface Texels {
   bytes: number;
 }
 
+/** A device and its memory. */
+export interface OnDevice {
+  readonly gpu: Gpu;
+  readonly memory: Memory;
+}
+
 /** Width of every texel list; kernels know it (TEXEL_ROW). */
 export const TEXEL_ROW = 8192;
 

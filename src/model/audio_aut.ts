@@ -10,7 +10,8 @@ import { attend } from "./attention.ts";
 import { gather, hostTensor, loadLayerNorm, type Norm, norm } from "./blocks.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { type Linear, linear } from "./linear.ts";
-import { loadLinear, type Precision, type RowSource } from "./linear_load.ts";
+import { loadLinear } from "./linear_load.ts";
+import type { Precision, RowSource } from "./linear_spec.ts";
 import { ScratchKeyValues, segmentsOf } from "./segments.ts";
 
 export interface AudioConfig {

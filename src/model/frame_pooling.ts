@@ -11,7 +11,8 @@ import { reshape, rowsOf, type Tensor, type Workspace } from "../gpu/tensor.ts";
 import { gather, hostTensor, loadLayerNorm, type Norm, norm } from "./blocks.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { type Linear, linear } from "./linear.ts";
-import { loadLinear, type Precision } from "./linear_load.ts";
+import { loadLinear } from "./linear_load.ts";
+import type { Precision } from "./linear_spec.ts";
 import { mix, softmaxDown } from "./mix.ts";
 
 export interface FramePoolingConfig {

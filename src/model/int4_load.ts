@@ -2,7 +2,7 @@
 import { fromHalf } from "../gpu/safetensors.ts";
 import { PIECE, type Upload } from "../gpu/upload.ts";
 import type { Checkpoint } from "./checkpoint.ts";
-import type { LinearSpec } from "./linear_load.ts";
+import type { LinearSpec } from "./linear_spec.ts";
 
 const SUFFIXES = [".int4", ".scale_min"] as const;
 

@@ -9,33 +9,10 @@ import { PIECE, Upload } from "../gpu/upload.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { checkInt4, copyInt4, dequantise } from "./int4_load.ts";
 import type { Format, Linear, Shard, ShardData } from "./linear.ts";
-
-/** How float tensors are held: "f32" keeps what the file has (bf16 and f16 are exact), "f16" halves everything. */
-export type Precision = "f32" | "f16";
+import type { LinearSpec, RowSource } from "./linear_spec.ts";
 
 /** Values of k that one 32-bit word holds. */
 const PER_WORD: Record<Format, number> = { f32: 1, f16: 2, bf16: 2, int4: 8 };
-
-/** A source of rows: one tensor of the checkpoint, its rows taken in order. */
-export interface RowSource {
-  name: string;
-  n: number;
-  /** Reorders the columns of one row (for example a convolution's kernel) while reading. */
-  columns?: Int32Array;
-  /** The tensor is [k, n]: its columns are the rows. */
-  transposed?: boolean;
-}
-
-export interface LinearSpec {
-  name: string;
-  k: number;
-  /** Concatenated along N; "interleave" takes four rows of each in turn (gate, up). */
-  sources: RowSource[];
-  interleave?: boolean;
-  /** Bias tensors, concatenated like the sources; null: none. */
-  bias: string[] | null;
-  precision: Precision;
-}
 
 /** Uploads a layer. @throws with the tensor named where the shape is not [n, k]. */
 export function loadLinear(runtime: Runtime, checkpoint: Checkpoint, spec: LinearSpec): Linear {

@@ -11,7 +11,8 @@ import type { Checkpoint } from "./checkpoint.ts";
 import { embedTokens } from "./embedding.ts";
 import type { KvCache } from "./kv_cache.ts";
 import { type Linear, linear, type LinearOptions, normedLinear } from "./linear.ts";
-import { loadLinear, type Precision } from "./linear_load.ts";
+import { loadLinear } from "./linear_load.ts";
+import type { Precision } from "./linear_spec.ts";
 
 export interface TrunkConfig {
   vocabSize: number;

@@ -11,7 +11,8 @@ import { attend } from "./attention.ts";
 import { gather, hostMatrix, hostTensor, loadLayerNorm, loadVector, type Norm, norm } from "./blocks.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { type Activation, type Linear, linear } from "./linear.ts";
-import { loadLinear, type Precision } from "./linear_load.ts";
+import { loadLinear } from "./linear_load.ts";
+import type { Precision } from "./linear_spec.ts";
 import { ScratchKeyValues, segmentsOf } from "./segments.ts";
 
 export interface ClipVisionConfig {

@@ -10,7 +10,8 @@ import { attend } from "./attention.ts";
 import { hostMatrix, hostTensor, loadLayerNorm, type Norm, norm } from "./blocks.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { type Linear, linear } from "./linear.ts";
-import { loadLinear, type Precision } from "./linear_load.ts";
+import { loadLinear } from "./linear_load.ts";
+import type { Precision } from "./linear_spec.ts";
 import { ScratchKeyValues, segmentsOf } from "./segments.ts";
 import { bilinearCorners, patchPlaces, rotaryAngles2d } from "./vision_positions.ts";
 

@@ -10,7 +10,8 @@ import { pad, type Tensor, type Workspace } from "../gpu/tensor.ts";
 import { loadLayerNorm, type Norm, norm } from "./blocks.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { type Linear, linear } from "./linear.ts";
-import { loadLinear, type Precision } from "./linear_load.ts";
+import { loadLinear } from "./linear_load.ts";
+import type { Precision } from "./linear_spec.ts";
 import { softmax } from "./mix.ts";
 
 export interface VisualWordsConfig {

@@ -3,7 +3,7 @@
 import { assert } from "../support/assert.ts";
 import { loadModel } from "../../src/families/registry.ts";
 import type { SequenceStep } from "../../src/families/family.ts";
-import type { ProfileName } from "../../src/gpu/runtime.ts";
+import type { ProfileName } from "../../src/gpu/profiles.ts";
 
 const PROMPT = Uint32Array.from({ length: 90 }, (_, i) => 60 + (i * 37) % 700);
 

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";
 import { readTextConfig } from "../../src/families/text/config.ts";
 import { TextModel } from "../../src/families/text/model.ts";
-import { PROFILES } from "../../src/gpu/runtime.ts";
+import { PROFILES } from "../../src/gpu/profiles.ts";
 import { readTensors } from "../../src/gpu/readback.ts";
 import type { Tensor } from "../../src/gpu/tensor.ts";
 import { gpuTest, noise, withCheckpoint } from "../support/gpu.ts";

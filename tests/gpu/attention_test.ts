@@ -1,6 +1,7 @@
 /** Attention over the paged cache and over whole segments, in storage buffers and in textures. */
 import { assert, assertEquals } from "../support/assert.ts";
-import { PROFILES, type Runtime } from "../../src/gpu/runtime.ts";
+import { PROFILES } from "../../src/gpu/profiles.ts";
+import type { Runtime } from "../../src/gpu/runtime.ts";
 import { toHalf } from "../../src/gpu/safetensors.ts";
 import { type Tensor, Workspace } from "../../src/gpu/tensor.ts";
 import { attend, createKeyValues, type KvPrecision, tilesOf } from "../../src/model/attention.ts";

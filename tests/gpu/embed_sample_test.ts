@@ -1,7 +1,8 @@
 /** Token embedding with media rows, and drawing ids, against CPU references. */
 import { assert, assertEquals } from "../support/assert.ts";
 import { sample } from "../../src/gpu/kernels.ts";
-import { PROFILES, type Runtime } from "../../src/gpu/runtime.ts";
+import { PROFILES } from "../../src/gpu/profiles.ts";
+import type { Runtime } from "../../src/gpu/runtime.ts";
 import { readBytes } from "../../src/gpu/readback.ts";
 import { Checkpoint } from "../../src/model/checkpoint.ts";
 import { embedTokens } from "../../src/model/embedding.ts";

@@ -1,6 +1,6 @@
 /** The choice of kernels is measured once a device, kept, and made again when the file does not fit. */
 import { keptProfile, profileKey } from "../../src/gpu/kept_profile.ts";
-import { PROFILES } from "../../src/gpu/runtime.ts";
+import { PROFILES } from "../../src/gpu/profiles.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { gpuTest } from "../support/gpu.ts";
 

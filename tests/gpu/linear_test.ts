@@ -6,7 +6,8 @@ import { convert } from "../../src/weights/convert.ts";
 import { Checkpoint } from "../../src/model/checkpoint.ts";
 import { floatRows } from "../../src/model/linear_load.ts";
 import * as reference from "../support/reference.ts";
-import { PROFILES, type Runtime } from "../../src/gpu/runtime.ts";
+import { PROFILES } from "../../src/gpu/profiles.ts";
+import type { Runtime } from "../../src/gpu/runtime.ts";
 import {
   download,
   gpuTest,

@@ -1,9 +1,11 @@
 /** int4 layers of several tensors stream to the device as they lie on disk; the result is what their values give. */
 import { linear } from "../../src/model/linear.ts";
-import { floatRows, type LinearSpec, loadLinear } from "../../src/model/linear_load.ts";
+import { floatRows, loadLinear } from "../../src/model/linear_load.ts";
+import type { LinearSpec } from "../../src/model/linear_spec.ts";
 import { Checkpoint } from "../../src/model/checkpoint.ts";
 import { readRanges } from "../../src/model/transfer.ts";
-import { PROFILES, type Runtime } from "../../src/gpu/runtime.ts";
+import { PROFILES } from "../../src/gpu/profiles.ts";
+import type { Runtime } from "../../src/gpu/runtime.ts";
 import { PIECE, Upload } from "../../src/gpu/upload.ts";
 import { convert } from "../../src/weights/convert.ts";
 import { openVerified } from "../../src/weights/verify.ts";

@@ -5,7 +5,7 @@ import { norm } from "../../src/model/blocks.ts";
 import { linear } from "../../src/model/linear.ts";
 import { loadLinear } from "../../src/model/linear_load.ts";
 import { segmentsOf } from "../../src/model/segments.ts";
-import { PROFILES } from "../../src/gpu/runtime.ts";
+import { PROFILES } from "../../src/gpu/profiles.ts";
 import { rowSlices } from "../../src/gpu/tensor.ts";
 import { download, gpuTest, noise, upload, withCheckpoint, words } from "../support/gpu.ts";
 

@@ -41,7 +41,7 @@ const MAY_IMPORT: Record<string, string[]> = {
 
 /** Where a pair of areas may touch only in these files. */
 const ONLY_THROUGH: Record<string, RegExp> = {
-  "families → gpu": /^src\/gpu\/(tensor|pass|runtime)\.ts$/,
+  "families → gpu": /^src\/gpu\/(tensor|pass|profiles|runtime)\.ts$/,
   "weights → gpu": /^src\/gpu\/safetensors\.ts$/,
 };
 

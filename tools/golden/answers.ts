@@ -1,7 +1,7 @@
 /** `samples/answers.json` of a demo checkpoint: files and questions → the prompt's ids and greedy answers of the official code. */
 import type { ChatMessage, ChatPart, Model, Prompt } from "../../src/families/family.ts";
 import { loadModel } from "../../src/families/registry.ts";
-import { PROFILES } from "../../src/gpu/runtime.ts";
+import { PROFILES } from "../../src/gpu/profiles.ts";
 import { loadPrompt } from "../../src/families/registry_prompt.ts";
 import type { Media } from "../../src/prompt/media.ts";
 import type { CaseResult, GoldenOptions } from "./report.ts";

@@ -5,7 +5,7 @@
  * A DIR is a case (it holds case.json), a checkpoint with samples/answers.json, or a folder of such.
  */
 import { parseArgs } from "node:util";
-import { type ProfileName, PROFILES } from "../../src/gpu/runtime.ts";
+import { type ProfileName, PROFILES } from "../../src/gpu/profiles.ts";
 import { Media } from "../../src/prompt/media.ts";
 import { runtimeDir, setUp } from "../setup/setup.ts";
 import { runAnswers } from "./answers.ts";

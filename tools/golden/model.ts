@@ -1,7 +1,8 @@
 /** Model cases of the fixtures: official inputs → every intermediate, logits and greedy ids on the GPU path. */
 import type { SequenceStep } from "../../src/families/family.ts";
 import { openGpu } from "../../src/gpu/device.ts";
-import { PROFILES, Runtime } from "../../src/gpu/runtime.ts";
+import { PROFILES } from "../../src/gpu/profiles.ts";
+import { Runtime } from "../../src/gpu/runtime.ts";
 import { readTensors } from "../../src/gpu/readback.ts";
 import { measureProfile } from "../../src/gpu/profile.ts";
 import { SafetensorsFile, toFloat32 } from "../../src/gpu/safetensors.ts";

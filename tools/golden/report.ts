@@ -1,5 +1,5 @@
 /** What golden cases report. */
-import type { ProfileName } from "../../src/gpu/runtime.ts";
+import type { ProfileName } from "../../src/gpu/profiles.ts";
 
 export interface CaseResult {
   name: string;

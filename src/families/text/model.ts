@@ -4,7 +4,7 @@ import type { Tap } from "../../gpu/pass.ts";
 import type { Runtime } from "../../gpu/runtime.ts";
 import { Workspace } from "../../gpu/tensor.ts";
 import type { Checkpoint } from "../../model/checkpoint.ts";
-import type { Precision } from "../../model/linear_load.ts";
+import type { Precision } from "../../model/linear_spec.ts";
 import { plainRope } from "../../model/rope.ts";
 import { type RunnerOptions, TextRunner } from "../../model/runner.ts";
 import { TextTrunk } from "../../model/text_trunk.ts";

@@ -8,7 +8,7 @@ import type { Runtime } from "../../gpu/runtime.ts";
 import { rowsOf, type Tensor, Workspace } from "../../gpu/tensor.ts";
 import { AudioEncoder } from "../../model/audio_aut.ts";
 import type { Checkpoint } from "../../model/checkpoint.ts";
-import type { Precision } from "../../model/linear_load.ts";
+import type { Precision } from "../../model/linear_spec.ts";
 import { interleavedMrope } from "../../model/rope.ts";
 import { type RunnerOptions, TextRunner } from "../../model/runner.ts";
 import { TextTrunk } from "../../model/text_trunk.ts";
