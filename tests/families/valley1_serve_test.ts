@@ -22,6 +22,11 @@ Deno.test("Valley (2023): a tiny checkpoint with LLaMA's tokenizer answers with 
       const [status, { error }] = await server.chat(body);
       return [status, error.code];
     };
+    const chosen = await server.stream([picture, text("Yes or no?")], {
+      max_tokens: 12,
+      structured_outputs: { choice: ["yes", "no"] },
+    });
+    assert(["yes", "no"].includes(chosen.text), `constrained to yes or no: ${chosen.text}`);
     const sound = { type: "input_audio", input_audio: { data: "UklGRg==", format: "wav" } };
     const user = (...content: unknown[]) => [{ role: "user", content }];
     assertEquals(await refused({ messages: user(sound) }), [400, "unsupported_modality"]);

@@ -19,6 +19,11 @@ Deno.test("Valley2.5: a tiny checkpoint with Qwen's tokenizer answers with a pic
       const clip = await server.stream([video("plain.mp4"), text("What happens?")]);
       assertEquals(clip.usage.prompt_tokens_details.video_tokens, 8 * 4); // 64×48 → 56×56
     }
+    const chosen = await server.stream([picture, text("Yes or no?")], {
+      max_tokens: 12,
+      structured_outputs: { choice: ["yes", "no"] },
+    });
+    assert(["yes", "no"].includes(chosen.text), `constrained to yes or no: ${chosen.text}`);
     const sound = { type: "input_audio", input_audio: { data: "UklGRg==", format: "wav" } };
     const [status, { error }] = await server.chat({ messages: [{ role: "user", content: [sound] }] });
     assertEquals([status, error.code], [400, "unsupported_modality"]);

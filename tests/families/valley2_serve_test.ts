@@ -26,6 +26,11 @@ Deno.test("Valley2: a tiny checkpoint with Qwen's tokenizer answers with a pictu
       reasoning_effort: "high",
     });
     assertEquals([thinking, refusal.error.code], [400, "reasoning_unsupported"]);
+    const chosen = await server.stream([picture, text("Yes or no?")], {
+      max_tokens: 12,
+      structured_outputs: { choice: ["yes", "no"] },
+    });
+    assert(["yes", "no"].includes(chosen.text), `constrained to yes or no: ${chosen.text}`);
     const sound = { type: "input_audio", input_audio: { data: "UklGRg==", format: "wav" } };
     const [status, { error }] = await server.chat({ messages: [{ role: "user", content: [sound] }] });
     assertEquals([status, error.code], [400, "unsupported_modality"]);
