@@ -37,7 +37,7 @@ export async function countTokens(request: Request, context: AppContext): Promis
 }
 
 /** Anthropic's shape of an error, and its statuses' names. */
-export function anthropicErrorBody({ status, message }: ApiError): Json {
+export function anthropicErrorBody({ status, body: { error: { message } } }: ApiError): Json {
   const types: Record<number, string> = {
     401: "authentication_error",
     403: "permission_error",

@@ -27,10 +27,15 @@ export class ApiError extends Error {
     this.name = "ApiError";
   }
 
+  /** What a client called its fields may be long: an error is not. */
   get body(): ErrorBody {
     const { message, type, param, code } = this;
-    return { error: { message, type, param, code } };
+    return { error: { message: cut(message, 1000), type, param: param && cut(param, 300), code } };
   }
+}
+
+function cut(text: string, most: number): string {
+  return text.length > most ? `${text.slice(0, most)}…` : text;
 }
 
 /** 400 that names a field. */

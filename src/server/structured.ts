@@ -121,8 +121,8 @@ export function jsonRule(asked: unknown, param: string): JsonRule {
     return { type: "json", ...enforceable(schema) };
   } catch (error) {
     if (!(error instanceof SchemaError)) throw error;
-    const place = `${param}${error.path}`;
-    throw invalid(`${place}: ${error.message}`, place, "unsupported_schema");
+    const place = `${param}${error.path}`.slice(0, 300); // names may be long
+    throw invalid(`${place}: ${error.message.slice(0, 300)}`, place, "unsupported_schema");
   }
 }
 

@@ -1,5 +1,6 @@
 /** Random answers that a grammar allows, held to the schema by ajv: does the grammar enforce what the schema says? */
 
+import { Ajv } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import type { Grammars } from "../../src/engine/grammar/grammars.ts";
 import { type GrammarSpec, printable } from "../../src/engine/grammar/spec.ts";
@@ -44,9 +45,7 @@ export async function walkSchema(
     const path = error instanceof SchemaError ? error.path : "";
     return [{ outcome: "refused", path, message: (error as Error).message }];
   }
-  const validate = new Ajv2020({ strict: false, validateFormats: false, logger: false }).compile(
-    schema as object,
-  );
+  const validate = validatorOf(schema);
   const walks: Walk[] = [];
   for (let i = 0; i < times; i++) {
     const text = await randomAnswer(grammars, spec, random);
@@ -68,6 +67,16 @@ export async function walkSchema(
     }
   }
   return walks;
+}
+
+/** By the draft of 2020, or where it does not know the schema (lists of `items`) by draft 7. */
+function validatorOf(schema: unknown) {
+  const options = { strict: false, validateFormats: false, logger: false } as const;
+  try {
+    return new Ajv2020(options).compile(schema as object);
+  } catch {
+    return new Ajv(options).compile(schema as object);
+  }
 }
 
 /** Text of ids drawn evenly among those allowed, what ends things oftener the longer it gets. */

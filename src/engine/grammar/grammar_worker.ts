@@ -66,7 +66,7 @@ async function compile(key: string): Promise<{ dispose(): void }> {
 function reasonIn(lines: readonly string[]): string {
   const said = lines.join(" ").replace(/\[[^\]]*\]\s*\S*\.(cc|h):\d+:?/g, "").replace(/Aborted\(.*$/, "");
   const text = said.replace(/\s+/g, " ").trim().slice(0, 300);
-  return text === "" ? "it is not a grammar that can be used" : text;
+  return text === "" || text.startsWith("Check failed") ? "it is not a grammar that can be used" : text;
 }
 
 async function tellMask(id: number): Promise<void> {
