@@ -24,6 +24,17 @@ Deno.test("Valley2.5: a tiny checkpoint with Qwen's tokenizer answers with a pic
       structured_outputs: { choice: ["yes", "no"] },
     });
     assert(["yes", "no"].includes(chosen.text), `constrained to yes or no: ${chosen.text}`);
+    const tool = {
+      name: "stop",
+      parameters: { type: "object", properties: {}, additionalProperties: false },
+    };
+    const [, called] = await server.chat({
+      messages: [{ role: "user", content: [picture, text("Stop.")] }],
+      tools: [{ type: "function", function: tool }],
+      tool_choice: { type: "function", function: { name: "stop" } },
+      max_tokens: 60,
+    });
+    assertEquals(called.choices[0].message.tool_calls?.[0].function.name, "stop", JSON.stringify(called));
     const sound = { type: "input_audio", input_audio: { data: "UklGRg==", format: "wav" } };
     const [status, { error }] = await server.chat({ messages: [{ role: "user", content: [sound] }] });
     assertEquals([status, error.code], [400, "unsupported_modality"]);
