@@ -1,5 +1,6 @@
 /** Command line → what to run. The only reader of the environment. */
 
+import { batchCommand } from "./src/commands/batch.ts";
 import { convertCommand } from "./src/commands/convert.ts";
 import { chat } from "./src/commands/chat.ts";
 import { doctorCommand } from "./src/commands/doctor.ts";
@@ -43,6 +44,8 @@ async function main([command, ...args]: string[]): Promise<number> {
         return modelsCommand(args, env, TERMINAL);
       case "supervise":
         return await supervise(args);
+      case "batch":
+        return await batchCommand(args, env, TERMINAL);
       case "doctor":
         preferVulkan(env);
         return await doctorCommand(args, { env, ffmpeg: findFfmpeg(env.PATH ?? ""), demo: DEMO }, TERMINAL);

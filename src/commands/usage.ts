@@ -7,6 +7,7 @@ valley chat …                              talk with a server in the terminal
 valley pull ORG/NAME …                     fetch a published model
 valley convert SOURCE TARGET …             int4 from safetensors or GGUF
 valley models                              what is published, what is on this machine
+valley batch IN.jsonl OUT.jsonl …          answer a file of requests, each once
 valley doctor …                            what this machine can do, and what is missing
 
 Each takes --help.`;

@@ -27,6 +27,8 @@ export interface ConvertOptions {
   rounding?: Rounding;
   /** Weight of each column's squared error [k] by tensor name, for "search". */
   importance?: (tensor: string) => Float32Array | null;
+  /** Tensors that stay as published, beside those that always do. */
+  keep?: RegExp;
   /** Digest of the importance, where there is one: part of the recipe. */
   importanceDigest?: string;
   /** Cores that quantise besides this one; 0: only this one. The bytes do not depend on it. */
@@ -57,7 +59,7 @@ export async function convert(
   target: string,
   options: ConvertOptions = {},
 ): Promise<Manifest> {
-  const weights = openSource(source);
+  const weights = openSource(source, options.keep ?? null);
   try {
     return await new Conversion(source, target, weights, options).run();
   } catch (error) {
@@ -93,9 +95,11 @@ class Conversion {
   ) {
     this.#disk = options.disk ?? realDisk;
     this.#work = `${target}/${WORK}`;
-    const { rounding = "nearest", importanceDigest = "", reasoning = "none" } = options;
+    const { rounding = "nearest", importanceDigest = "", reasoning = "none", keep } = options;
     this.#recipe = createHash("sha256")
-      .update(JSON.stringify([RECIPE, weights.digest, rounding, importanceDigest, reasoning]))
+      .update(
+        JSON.stringify([RECIPE, weights.digest, rounding, importanceDigest, reasoning, keep?.source ?? ""]),
+      )
       .digest("hex");
   }
 

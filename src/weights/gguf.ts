@@ -44,6 +44,8 @@ export class GgufFile {
     readonly metadata: ReadonlyMap<string, GgufValue>,
     readonly tensors: ReadonlyMap<string, GgufTensor>,
     private readonly dataStart: number,
+    /** Where the metadata ends and the list of tensors begins, in bytes. */
+    readonly metadataEnd: number,
   ) {}
 
   /** @throws Error naming the file and what is wrong with it */
@@ -61,6 +63,7 @@ export class GgufFile {
         const key = reader.string();
         metadata.set(key, reader.value(reader.u32(), 0));
       }
+      const metadataEnd = reader.at;
       const listed = Array.from({ length: tensorCount }, () => tensorInfo(reader));
       const alignment = metadata.get("general.alignment") ?? 32;
       if (typeof alignment !== "number" || !(alignment > 0) || alignment % 8 !== 0) {
@@ -68,7 +71,7 @@ export class GgufFile {
       }
       const dataStart = Math.ceil(reader.at / alignment) * alignment;
       const tensors = placed(reader, listed, file.size() - dataStart);
-      return new GgufFile(path, file, metadata, tensors, dataStart);
+      return new GgufFile(path, file, metadata, tensors, dataStart, metadataEnd);
     } catch (error) {
       file.close();
       throw error;

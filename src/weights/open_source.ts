@@ -1,18 +1,23 @@
 /** What a path holds: a GGUF file, or the folder of a published checkpoint, as it was trained or 4-bit by GPTQ or AWQ. */
+import { becomesInt4 } from "./keep_rule.ts";
 import type { WeightSource } from "./source.ts";
 import { openGgufSource } from "./source_gguf.ts";
 import { openPackedSource, packedConfig } from "./source_packed.ts";
 import { openSafetensorsSource } from "./source_safetensors.ts";
 
-/** @throws Error naming what is missing, damaged or not supported */
-export function openSource(path: string): WeightSource {
+/**
+ * @param keep tensors that stay as they are, beside those that always do
+ * @throws Error naming what is missing, damaged or not supported
+ */
+export function openSource(path: string, keep: RegExp | null = null): WeightSource {
+  const rule = (name: string, shape: readonly number[]) => becomesInt4(name, shape) && !keep?.test(name);
   if (isFile(path)) {
-    if (path.toLowerCase().endsWith(".gguf")) return openGgufSource(path);
+    if (path.toLowerCase().endsWith(".gguf")) return openGgufSource(path, rule);
     throw new Error(`Cannot convert ${path}: it is neither a .gguf file nor a folder`);
   }
   const config = configOf(path);
   const packed = packedConfig(path, config);
-  return packed === null ? openSafetensorsSource(path) : openPackedSource(path, config, packed);
+  return packed === null ? openSafetensorsSource(path, rule) : openPackedSource(path, config, packed, rule);
 }
 
 function configOf(folder: string): Record<string, unknown> {

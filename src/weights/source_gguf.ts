@@ -34,7 +34,7 @@ const WHOLE: Record<string, string> = {
 };
 
 /** @throws Error naming what is missing, damaged or not supported */
-export function openGgufSource(path: string): WeightSource {
+export function openGgufSource(path: string, rule = becomesInt4): WeightSource {
   const file = GgufFile.open(path);
   try {
     const model = readGgufModel(file);
@@ -44,7 +44,7 @@ export function openGgufSource(path: string): WeightSource {
       .digest("hex");
     const { size, mtime } = Deno.statSync(path);
     return {
-      files: [{ name: OUTPUT, tensors: tensors.map((t) => sourceTensor(file, t, model, coded)) }],
+      files: [{ name: OUTPUT, tensors: tensors.map((t) => sourceTensor(file, t, model, coded, rule)) }],
       digest,
       stamp: createHash("sha256").update(`${digest} ${size} ${mtime?.getTime() ?? 0}`).digest("hex"),
       folder: null,
@@ -60,11 +60,17 @@ export function openGgufSource(path: string): WeightSource {
 /** Type in which a kept tensor is stored. */
 const keptAs = (type: GgufType): Dtype => type === "F16" || type === "BF16" ? type : "F32";
 
-function sourceTensor(file: GgufFile, t: GgufTensor, model: GgufModel, coded: boolean): SourceTensor {
+function sourceTensor(
+  file: GgufFile,
+  t: GgufTensor,
+  model: GgufModel,
+  coded: boolean,
+  rule: typeof becomesInt4,
+): SourceTensor {
   const name = officialName(file.path, t.name);
   const { type, shape, rowBytes } = t;
   const fine = ["F32", "F16", "BF16", "Q8_0"].includes(type);
-  const int4 = becomesInt4(name, shape) && !(coded && fine);
+  const int4 = rule(name, shape) && !(coded && fine);
   const heads = headsOf(t.name, model);
   const rowsOf = (from: number, count: number) => {
     const bytes = file.read(t, from * rowBytes, count * rowBytes);

@@ -8,6 +8,7 @@
  * a word in the order 0 2 4 6 1 3 5 7.
  */
 import { SafetensorsFile, toFloat32 } from "../gpu/safetensors.ts";
+import { becomesInt4 } from "./keep_rule.ts";
 import { rowsOfSlab, type SourceTensor, type WeightSource } from "./source.ts";
 import { openSafetensorsSource } from "./source_safetensors.ts";
 
@@ -50,8 +51,9 @@ export function openPackedSource(
   folder: string,
   config: Record<string, unknown>,
   packed: PackedConfig,
+  rule = becomesInt4,
 ): WeightSource {
-  const plain = openSafetensorsSource(folder);
+  const plain = openSafetensorsSource(folder, rule);
   const opened: SafetensorsFile[] = [];
   try {
     const where = new Map<string, SafetensorsFile>();

@@ -60,6 +60,7 @@ Deno.test("paths named by flags and variables may be read, only --state written"
 Deno.test("pull, convert and batch write where they are told", () => {
   const write = allowed("write", ["convert", "/models/raw", "out/int4"]);
   ok(write.includes("/models/raw") && write.includes("/valley/out/int4"));
+  ok(allowed("write", ["batch", "/data/in.jsonl", "out.jsonl"]).includes("/valley/out.jsonl.index-wal"));
 });
 
 Deno.test("addresses are not paths", () => {

@@ -52,7 +52,10 @@ const CHAT = [
 export function permissionFlags(args: string[], around: Surroundings): string[] {
   const command = args[0] ?? "serve";
   if (command === "chat") return CHAT;
-  const named = namedPaths(args, around);
+  const named = [
+    ...namedPaths(args, around),
+    ...(WRITERS.has(command) ? newPaths(command, args, around) : []),
+  ];
   const programs = ["ffmpeg", "ffprobe"].map((name) => onPath(name, around)).filter((path) => path !== null);
   const own = [...temporary(around), stateDir(around), modelsDir(around), ...statePath(args, around)];
   const read = [around.project, denoDir(around), ...own, ...programs, ...named];
@@ -82,6 +85,14 @@ export function namedPaths(args: string[], around: Surroundings): string[] {
     .filter((word) => !/^\w+:\/\//.test(word) && !word.includes(","))
     .filter((word) => /[/\\]/.test(word) || (word !== "" && around.exists(resolve(around.project, word))))
     .map((word) => resolve(around.project, word));
+}
+
+/** Plain names of files and folders that are still to be made; what `batch` keeps beside its output. */
+function newPaths(command: string, args: string[], around: Surroundings): string[] {
+  const paths = args.slice(1).filter((word) => !word.startsWith("-") && !/^\w+:\/\//.test(word))
+    .map((word) => resolve(around.project, word));
+  const beside = [".errors", ".index", ".index-wal", ".index-shm", ".index-journal"];
+  return command === "batch" ? paths.flatMap((path) => [path, ...beside.map((end) => path + end)]) : paths;
 }
 
 /** Where the server keeps what outlives it. */

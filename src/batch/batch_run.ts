@@ -1,0 +1,139 @@
+/** Answers every line of a batch file once, over HTTP, from as many servers as there are. */
+import { type BatchAnswer, parseLine } from "./batch_line.ts";
+import { BatchIndex, type IndexedLine } from "./batch_index.ts";
+
+export interface BatchOptions {
+  input: string;
+  output: string;
+  errors: string;
+  /** Servers, e.g. http://127.0.0.1:8000. */
+  urls: string[];
+  key: string | null;
+  /** Requests under way at a time, over all servers. */
+  parallel: number;
+  signal?: AbortSignal;
+  onProgress?: (done: number, lines: number) => void;
+  /** Milliseconds before a request that a server could not take is sent again; doubles up to a minute. */
+  backoff?: number;
+}
+
+export interface BatchResult {
+  lines: number;
+  answered: number;
+  failed: number;
+}
+
+/** Tries of a request that no server takes (no connection, 429, 5xx). */
+const TRIES = 12;
+
+/**
+ * Goes on behind an earlier run on the same files.
+ * @throws Error naming the line or file that stands in the way
+ */
+export async function runBatch(options: BatchOptions): Promise<BatchResult> {
+  const { input, output, errors, onProgress } = options;
+  const index = BatchIndex.open(input, `${output}.index`);
+  const open = (path: string) => Deno.openSync(path, { append: true, create: true });
+  const files = { output: open(output), errors: open(errors) };
+  try {
+    // One process at a time on one output; ends with the process.
+    if (!files.output.tryLockSync(true)) {
+      throw new Error(`Cannot write ${output}: another process is at work on it; wait for it or end it`);
+    }
+    index.forgetAnswers();
+    const answered = index.markAnswered(output), failed = index.markAnswered(errors);
+    const { lines } = index.counts();
+    const source = Deno.openSync(input, { read: true });
+    const result = { lines, answered, failed };
+    onProgress?.(answered + failed, lines);
+    try {
+      const queue = index.open();
+      const lane = async (first: number) => {
+        for (const line of queue) {
+          const answer = await answerOf(readLine(source, line), first, options);
+          append(answer.error === null ? files.output : files.errors, answer);
+          if (answer.error === null) result.answered++;
+          else result.failed++;
+          onProgress?.(result.answered + result.failed, lines);
+        }
+      };
+      const stop = new AbortController();
+      const signal = AbortSignal.any([...(options.signal ? [options.signal] : []), stop.signal]);
+      options = { ...options, signal };
+      const lanes = Array.from({ length: options.parallel }, (_, i) => lane(i));
+      try {
+        await Promise.all(lanes);
+      } catch (error) {
+        stop.abort();
+        await Promise.allSettled(lanes);
+        throw error;
+      }
+    } finally {
+      source.close();
+    }
+    for (const file of Object.values(files)) file.syncSync();
+    return result;
+  } finally {
+    for (const file of Object.values(files)) file.close();
+    index.close();
+  }
+}
+
+function readLine(file: Deno.FsFile, { offset, length }: IndexedLine): string {
+  const bytes = new Uint8Array(length);
+  file.seekSync(offset, Deno.SeekMode.Start);
+  for (let at = 0; at < length;) {
+    const n = file.readSync(bytes.subarray(at));
+    if (n === null) throw new Error("Cannot go on: the input file has become shorter");
+    at += n;
+  }
+  return new TextDecoder().decode(bytes);
+}
+
+/** Whole lines only: what a kill cuts off is removed by the next run. */
+function append(file: Deno.FsFile, answer: BatchAnswer): void {
+  const bytes = new TextEncoder().encode(JSON.stringify(answer) + "\n");
+  for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+}
+
+/** @param first which server is asked first */
+async function answerOf(text: string, first: number, options: BatchOptions): Promise<BatchAnswer> {
+  const { customId, url, body } = parseLine(text);
+  const { urls, key, signal, backoff = 500 } = options;
+  const headers = {
+    "content-type": "application/json",
+    ...(key === null ? {} : { authorization: `Bearer ${key}` }),
+  };
+  const named = { id: `batch_req_${crypto.randomUUID().replaceAll("-", "")}`, custom_id: customId };
+  let problem = { code: "server_unreachable", message: "no server could be reached" };
+  for (let attempt = 0; attempt < TRIES; attempt++) {
+    let wait = Math.min(60_000, backoff * 2 ** Math.floor(attempt / urls.length));
+    try {
+      const target = urls[(first + attempt) % urls.length];
+      const reply = await fetch(target + url, {
+        method: "POST",
+        headers,
+        body: JSON.stringify(body),
+        signal,
+      });
+      const answer = await reply.json().catch(() => null) as
+        | { error?: { code?: unknown; message?: unknown } }
+        | null;
+      if (reply.ok && answer !== null) {
+        const request_id = reply.headers.get("x-request-id") ?? "";
+        return { ...named, response: { status_code: reply.status, request_id, body: answer }, error: null };
+      }
+      const { code, message } = answer?.error ?? {};
+      problem = { code: String(code ?? reply.status), message: String(message ?? `status ${reply.status}`) };
+      if (reply.status !== 429 && reply.status < 500) return { ...named, response: null, error: problem };
+      const after = Number(reply.headers.get("retry-after"));
+      if (after > 0) wait = Math.min(60_000, 1000 * after);
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      problem = { code: "server_unreachable", message: (error as Error).message };
+    }
+    await new Promise((resolve) => setTimeout(resolve, wait));
+    signal?.throwIfAborted();
+  }
+  return { ...named, response: null, error: problem };
+}

@@ -1,0 +1,157 @@
+/** `batch`: every line answered once, whatever it is cut off by; bad files are named before anything is sent. */
+import { parseLine, prefixKey } from "../../src/batch/batch_line.ts";
+import { runBatch } from "../../src/batch/batch_run.ts";
+import { assert, assertEquals, assertThrows } from "../support/assert.ts";
+import { random } from "../support/gpu.ts";
+import { inFolder } from "../weights/support.ts";
+
+const MAIN = new URL("../../main.ts", import.meta.url).pathname;
+
+const line = (id: string, content: string, more: Record<string, unknown> = {}) =>
+  JSON.stringify({
+    custom_id: id,
+    method: "POST",
+    url: "/v1/chat/completions",
+    body: { messages: [{ role: "user", content }] },
+    ...more,
+  });
+
+/** A server that counts what it is asked. */
+function stub(reply: (content: string, times: number) => Response | Promise<Response>) {
+  const asked: string[] = [];
+  const counts = new Map<string, number>();
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
+    const { messages } = await request.json();
+    const { content } = messages[0];
+    asked.push(content);
+    const times = counts.get(content) ?? 0;
+    counts.set(content, times + 1);
+    return await reply(content, times);
+  });
+  return { asked, url: `http://127.0.0.1:${server.addr.port}`, close: () => server.shutdown() };
+}
+
+const answersOf = (path: string) =>
+  Deno.readTextFileSync(path).split("\n").filter((text) => text !== "").map((text) => JSON.parse(text));
+
+const options = (folder: string, urls: string[]) => ({
+  input: `${folder}/in.jsonl`,
+  output: `${folder}/out.jsonl`,
+  errors: `${folder}/errors.jsonl`,
+  urls,
+  key: null,
+  parallel: 4,
+  backoff: 1,
+});
+
+Deno.test("batch: killed again and again, every line is there once", async () => {
+  await inFolder(async (folder) => {
+    const server = stub((content) => Response.json({ echo: content }));
+    const lines = 1500;
+    const ids = Array.from({ length: lines }, (_, i) => `id-${i}`);
+    Deno.writeTextFileSync(`${folder}/in.jsonl`, ids.map((id, i) => line(id, `question ${i}`)).join("\n"));
+    const run = () =>
+      new Deno.Command(Deno.execPath(), {
+        args: [
+          ...[
+            "run",
+            "-A",
+            "--quiet",
+            "--no-check",
+            MAIN,
+            "batch",
+            `${folder}/in.jsonl`,
+            `${folder}/out.jsonl`,
+          ],
+          ...["--url", server.url, "--parallel", "8"],
+        ],
+        stdout: "null",
+        stderr: "null",
+      }).spawn();
+    const next = random(11);
+    let killed = 0;
+    try {
+      for (; killed < 4; killed++) {
+        const before = server.asked.length;
+        const child = run();
+        const goal = before + 30 + next() * 200;
+        while (server.asked.length < goal) await new Promise((resolve) => setTimeout(resolve, 2));
+        child.kill("SIGKILL");
+        await child.status;
+      }
+      assertEquals((await run().status).code, 0);
+    } finally {
+      await server.close();
+    }
+    const answers = answersOf(`${folder}/out.jsonl`);
+    assertEquals(answers.map((a) => a.custom_id).sort(), [...ids].sort());
+    for (const { custom_id, response } of answers) {
+      assertEquals(response.body.echo, `question ${custom_id.slice(3)}`);
+    }
+    assert(server.asked.length < lines + 4 * 16, `${server.asked.length} requests for ${lines} lines`);
+  });
+});
+
+Deno.test("batch: same beginnings together; full servers asked again, refused lines in the error file, a dead server passed over", async () => {
+  await inFolder(async (folder) => {
+    const server = stub((content, times) => {
+      if (content.includes("bad")) {
+        return Response.json({ error: { code: "invalid", message: "no" } }, { status: 400 });
+      }
+      return content.includes("busy") && times < 2
+        ? new Response("{}", { status: 429, headers: { "retry-after": "0.01" } })
+        : Response.json({ ok: true });
+    });
+    const texts = ["b 1", "a 1 bad", "b 2 busy", "a 2", "b 3", "a 3"];
+    const long = (text: string) => text[0].repeat(300) + text;
+    Deno.writeTextFileSync(
+      `${folder}/in.jsonl`,
+      texts.map((t, i) => line(`${i}`, long(t))).join("\n") + "\n\n",
+    );
+    const run = () => runBatch({ ...options(folder, [server.url, "http://127.0.0.1:1"]), parallel: 1 });
+    try {
+      assertEquals(await run(), { lines: 6, answered: 5, failed: 1 });
+      const order = server.asked.map((content) => content[0]).join("");
+      assertEquals(order.replace(/(.)\1+/g, "$1"), "ab", order);
+      assertEquals(answersOf(`${folder}/errors.jsonl`).map((a) => [a.custom_id, a.error.code]), [[
+        "1",
+        "invalid",
+      ]]);
+      const before = server.asked.length;
+      assertEquals(await run(), { lines: 6, answered: 5, failed: 1 });
+      assertEquals(server.asked.length, before, "nothing is asked twice");
+    } finally {
+      await server.close();
+    }
+  });
+});
+
+Deno.test("batch: a wrong file is told by line before anything is sent", async () => {
+  await inFolder(async (folder) => {
+    const server = stub(() => Response.json({}));
+    const refuse = async (text: string, wanted: RegExp) => {
+      Deno.writeTextFileSync(`${folder}/in.jsonl`, text);
+      await assertThrows(() => runBatch(options(folder, [server.url])), wanted);
+    };
+    try {
+      await refuse(`${line("1", "a")}\n{`, /line 2: it is not JSON/);
+      await refuse(`${line("1", "a")}\n${line("1", "b")}`, /line 2: its custom_id was there before/);
+      await refuse(line("", "a"), /line 1: custom_id/);
+      await refuse(line("1", "a", { url: "/v1/embeddings" }), /line 1: url is "\/v1\/embeddings"/);
+      await refuse(line("1", "a", { body: { stream: true } }), /a batch does not stream/);
+      await assertThrows(
+        () => runBatch({ ...options(folder, [server.url]), input: `${folder}/none.jsonl` }),
+        /there is no such file/,
+      );
+      assertEquals(server.asked.length, 0);
+    } finally {
+      await server.close();
+    }
+  });
+});
+
+Deno.test("batch: the key is the prompt's beginning", () => {
+  const key = (content: string) => prefixKey(parseLine(line("1", content)));
+  assert(key("same start, then a") !== key("other"));
+  assertEquals(key("x".repeat(400) + "a"), key("x".repeat(400) + "b"));
+});
