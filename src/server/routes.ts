@@ -12,6 +12,7 @@ import {
 import { chatCompletions } from "./chat.ts";
 import { chatSchema } from "./chat_schema.ts";
 import { completions, completionSchema } from "./completions.ts";
+import { docsPage } from "./docs_page.ts";
 import { openapiDocument } from "./openapi.ts";
 import {
   anyAnswer,
@@ -161,5 +162,12 @@ export const ROUTES: readonly Route[] = [
     access: "status",
     handler: (_request, { keys }) => Response.json(openapiDocument(ROUTES, keys !== null)),
     doc: { summary: "This document", answer: anyAnswer },
+  },
+  {
+    method: "GET",
+    path: "/docs",
+    access: "status",
+    handler: (_request, context) => docsPage(ROUTES, context),
+    doc: { summary: "The same as a page to read", type: "text/html" },
   },
 ];

@@ -10,7 +10,7 @@ function suite(id: string, target: string, ...files: string[]): Campaign {
       const { code, stdout } = await new Deno.Command(Deno.execPath(), {
         args: ["test", "-A", "--no-check", ...files],
         cwd: new URL("../..", import.meta.url).pathname,
-        env: { NO_COLOR: "1", VALLEY_CAMPAIGN: "1" },
+        env: { NO_COLOR: "1", VALLEY_CAMPAIGN: "1", DENO_WEBGPU_BACKEND: "vulkan" },
         stderr: "null",
       }).output();
       const said = new TextDecoder().decode(stdout);
