@@ -12,6 +12,7 @@ import { benchCache } from "./cache.ts";
 import { benchKernels } from "./kernels.ts";
 import { benchPeer } from "./peer.ts";
 import { measureRoof, printRoof } from "./roof.ts";
+import { benchQuant } from "./quant.ts";
 import { benchSquare } from "./square.ts";
 
 const PROJECT = fileURLToPath(new URL("../", import.meta.url));
@@ -39,6 +40,7 @@ const WITH_MODELS: Record<string, (options: Options) => Promise<object>> = {
   batch: () => benchBatch(PROJECT),
   cache: () => benchCache(PROJECT),
   peer: ({ profile }) => benchPeer(PROJECT, profile),
+  quant: ({ profile }) => benchQuant(PROJECT, profile),
 };
 
 const USAGE = `usage: deno task bench ${[...Object.keys(ON_DEVICE), ...Object.keys(WITH_MODELS)].join("|")}

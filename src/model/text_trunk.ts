@@ -160,9 +160,12 @@ export class TextTrunk {
       const stored = projectQkv(pass, layer.inputNorm, layer.qkv, x, input, cache.layers[i]);
       if (!stored) this.#normed(pass, layer.inputNorm, layer.qkv, x, h, qkv);
       attend(pass, { ...input, stored }, cache.layers[i], attended);
+      pass.tap(`text.attended.${i}`, attended);
       if (i === 0) this.#tapLinear(pass, `text.layer0.attn_out`, layer.o, attended);
       linear(pass, layer.o, attended, x, { add: true });
+      pass.tap(`text.layer_mid.${i}`, x);
       this.#normed(pass, layer.postNorm, layer.gateUp, x, h, inner, { glu: true });
+      pass.tap(`text.inner.${i}`, inner);
       if (i === 0) this.#tapLinear(pass, `text.layer0.mlp_out`, layer.down, inner);
       linear(pass, layer.down, inner, x, { add: true });
       if (data.deepstack && i < taps.length) gather(pass, taps[i], data.deepstack, x, { add: true });

@@ -1,0 +1,115 @@
+/**
+ * The reference that all contenders quantise: SmolLM2-135M's Q4_1 file dequantised, plus seeded uniform noise of half a
+ * quantisation step on every weight. Without the noise the weights lie on a lattice that groups of 32 with scale and
+ * minimum reproduce exactly, and a comparison would say nothing.
+ */
+import { SafetensorsWriter } from "../src/weights/safetensors_writer.ts";
+import { GGUF_TYPES, GgufFile, type GgufTensor } from "../src/weights/gguf.ts";
+import { floatsOfBlocks } from "../src/weights/gguf_values.ts";
+import { HALVES } from "../src/weights/half.ts";
+import { openGgufSource } from "../src/weights/source_gguf.ts";
+
+/** mulberry32. */
+function random(seed: number): () => number {
+  let a = seed >>> 0;
+  return () => {
+    a = (a + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(a ^ (a >>> 15), 1 | a);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+/** Writes `to` as GGUF with every tensor in F32. */
+export function writeReference(from: string, to: string, seed: number): void {
+  const file = GgufFile.open(from);
+  const out = Deno.openSync(to, { write: true, create: true, truncate: true });
+  const write = (bytes: Uint8Array) => {
+    for (let at = 0; at < bytes.length;) at += out.writeSync(bytes.subarray(at));
+  };
+  try {
+    const tensors = [...file.tensors.values()];
+    const head = Deno.readFileSync(from).subarray(0, file.metadataEnd); // counts and metadata as they are
+    const infos: number[] = [];
+    const number = (value: number, bytes: number) => {
+      for (let i = 0; i < bytes; i++) infos.push(Math.floor(value / 2 ** (8 * i)) % 256);
+    };
+    let offset = 0;
+    for (const { name, shape } of tensors) {
+      const text = new TextEncoder().encode(name);
+      number(text.length, 8);
+      infos.push(...text);
+      number(shape.length, 4);
+      for (const n of [...shape].reverse()) number(n, 8);
+      number(GGUF_TYPES.F32.id, 4);
+      number(offset, 8);
+      offset += Math.ceil(4 * shape.reduce((a, b) => a * b, 1) / 32) * 32;
+    }
+    write(head);
+    write(Uint8Array.from(infos));
+    write(new Uint8Array((32 - (head.length + infos.length) % 32) % 32));
+    const next = random(seed);
+    for (const tensor of tensors) {
+      const values = noisy(file, tensor, next);
+      write(new Uint8Array(values.buffer));
+      write(new Uint8Array((32 - values.byteLength % 32) % 32));
+    }
+  } finally {
+    out.close();
+    file.close();
+  }
+}
+
+function noisy(file: GgufFile, tensor: GgufTensor, next: () => number): Float32Array<ArrayBuffer> {
+  const bytes = file.read(tensor, 0, tensor.bytes);
+  const values = floatsOfBlocks(tensor.type, bytes);
+  const block = GGUF_TYPES[tensor.type];
+  if (block.values !== 32) return values;
+  const view = new DataView(bytes.buffer);
+  for (let i = 0; i < values.length; i++) {
+    const step = Math.abs(HALVES[view.getUint16(Math.floor(i / 32) * block.bytes, true)]);
+    values[i] += (next() - 0.5) * step;
+  }
+  return values;
+}
+
+/** A GGUF file as a folder of F32 tensors, so that the same code computes every contender. @returns values in all */
+export function expandGguf(path: string, folder: string, embeddingFrom: string | null): void {
+  Deno.mkdirSync(folder, { recursive: true });
+  const source = openGgufSource(path);
+  const other = embeddingFrom === null ? null : openGgufSource(embeddingFrom);
+  try {
+    const [{ tensors }] = source.files;
+    const plan = tensors.map(({ name, shape }) => ({
+      name,
+      dtype: "F32" as const,
+      shape,
+      bytes: 4 * shape.reduce((a, b) => a * b, 1),
+    }));
+    const writer = SafetensorsWriter.create(`${folder}/model.safetensors`, plan);
+    for (const tensor of tensors) {
+      const kept = other?.files[0].tensors.find(({ name }) => name === tensor.name && EMBEDDING.test(name));
+      writer.write(tensor.name, (kept ?? tensor).raw(0, tensor.shape[0]));
+    }
+    writer.finish();
+    for (const [name, text] of Object.entries(source.made)) Deno.writeTextFileSync(`${folder}/${name}`, text);
+  } finally {
+    source.close();
+    other?.close();
+  }
+}
+
+export const EMBEDDING = /embed_tokens/;
+
+/** Bits a weight of a GGUF file's matrices, embedding left out. */
+export function bitsOfGguf(path: string): number {
+  const file = GgufFile.open(path);
+  let bytes = 0, values = 0;
+  for (const t of file.tensors.values()) {
+    if (t.shape.length !== 2 || t.name === "token_embd.weight") continue;
+    bytes += t.bytes;
+    values += t.shape[0] * t.shape[1];
+  }
+  file.close();
+  return 8 * bytes / values;
+}
