@@ -105,10 +105,13 @@ class Reader {
 
   /** A constant that stands for an expression. */
   #meaning(expression: string): Json {
-    return { const: this.#placeholder(expression) };
+    return { const: this.#standIn(expression) };
   }
 
-  #placeholder(expression: string): string {
+  /** The same for the same. */
+  #standIn(expression: string): string {
+    const known = Object.entries(this.rules).find(([, rule]) => rule === expression);
+    if (known !== undefined) return known[0];
     const name = `${this.#mark}${Object.keys(this.rules).length}-`;
     this.rules[name] = expression;
     return name;
@@ -191,7 +194,7 @@ class Reader {
     if (fitting.length === 0) {
       throw new SchemaError(`${path}.${"const" in own ? "const" : "enum"}`, "no value has the type");
     }
-    return { enum: fitting };
+    return { enum: fitting.map((value) => isPlain(value) ? value : this.#standIn(literal(value))) };
   }
 
   #types(own: Json, path: string): string[] {
@@ -264,8 +267,7 @@ class Reader {
 
   /** Names with characters that are escaped in JSON or in a grammar go by a stand-in. */
   #key(name: string): string {
-    const known = Object.entries(this.rules).find(([, rule]) => rule === keyRule(name))?.[0];
-    return /^[\w .:/@+*-]*$/.test(name) ? name : known ?? this.#placeholder(keyRule(name));
+    return isPlain(name) ? name : this.#standIn(literal(name));
   }
 
   #string(own: Json, path: string): Json {
@@ -338,12 +340,16 @@ class Reader {
   }
 }
 
-/** The name as a JSON string, as a literal of a grammar. */
-function keyRule(name: string): string {
-  const escaped = [...JSON.stringify(name)].map((character) =>
-    character === '"' || character === "\\" ? `\\${character}` : character
-  );
-  return `"${escaped.join("")}"`;
+/** What JSON and the grammar write alike. */
+function isPlain(value: unknown): boolean {
+  return typeof value === "string"
+    ? /^[\w .:/@+*-]*$/.test(value)
+    : typeof value !== "object" || value === null;
+}
+
+/** A value's JSON, as a literal of a grammar. */
+function literal(value: unknown): string {
+  return `"${JSON.stringify(value).replace(/["\\]/g, "\\$&")}"`;
 }
 
 type Bounds = Partial<Record<"minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum", number>>;

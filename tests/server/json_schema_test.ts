@@ -33,6 +33,8 @@ const SCHEMAS: unknown[] = [
   { type: "string", pattern: "^[^@]{1,5}@x\\.(com|org)$" },
   { type: "string", pattern: "a.c|b" },
   { enum: ['a"b\\c', "ü\n", 1, null, { x: [1] }] },
+  { enum: ["größe", "ßa", "ÿ0", "\\xdfe"] },
+  { type: "string", pattern: "^(ße|ÿ0)$" },
   { oneOf: [{ type: "string" }, { type: "integer" }] },
   {
     $defs: { n: { anyOf: [{ type: "null" }, { type: "array", items: { $ref: "#/$defs/n" } }] } },

@@ -77,7 +77,12 @@ async function jsonGrammar({ schema, rules }: JsonRule, { Grammar }: XGrammar): 
   const text = JSON.stringify(schema);
   const grammar = await Grammar.fromJSONSchema(text, true, undefined, undefined, true, MOST_SPACES);
   try {
-    let out = grammar.toString().replaceAll("[ \\n\\t]*", `[ \\n\\t]{0,${MOST_SPACES}}`);
+    // It writes "ße" as \xdfe, and would read that as one character.
+    let out = grammar.toString().replaceAll(
+      /\\(\\|x([0-9a-f]{2}))/gi,
+      (found, _, hex) => hex ? `\\u00${hex}` : found,
+    )
+      .replaceAll("[ \\n\\t]*", `[ \\n\\t]{0,${MOST_SPACES}}`);
     for (const [name, expression] of Object.entries(rules)) {
       out = out.replaceAll(`\\"${name}\\"`, () => `" ${expression} "`);
     }
