@@ -130,7 +130,7 @@ bothPlaces(
   async (runtime) => {
     for (const [dim, length] of [[128, 50], [64, 33], [32, 1], [96, 20]]) {
       const error = await pagedCase(runtime, 4, 2, dim, length, "int8");
-      assert(error > 1e-7 && error < 2e-4, `[${dim}, ${length}]: NMSE ${error}`);
+      assert(error > 1e-6 && error < 5e-5, `[${dim}, ${length}]: NMSE ${error}`);
     }
   },
 );
