@@ -1,4 +1,4 @@
-/** Answers every line of a batch file once, over HTTP, from as many servers as there are. */
+/** Answers every line of a batch file once, from wherever `send` gets its answers. */
 import { type BatchAnswer, parseLine } from "./batch_line.ts";
 import { BatchIndex, type IndexedLine } from "./batch_index.ts";
 
@@ -6,15 +6,51 @@ export interface BatchOptions {
   input: string;
   output: string;
   errors: string;
-  /** Servers, e.g. http://127.0.0.1:8000. */
-  urls: string[];
-  key: string | null;
-  /** Requests under way at a time, over all servers. */
+  send: Send;
+  /** Requests under way at a time. */
   parallel: number;
   signal?: AbortSignal;
   onProgress?: (done: number, lines: number) => void;
   /** Milliseconds before a request that a server could not take is sent again; doubles up to a minute. */
   backoff?: number;
+}
+
+export interface Sent {
+  status: number;
+  requestId: string;
+  /** Parsed; null: it was no JSON. */
+  body: unknown;
+  /** Seconds that the server asks to wait; 0: nothing was said. */
+  retryAfter: number;
+}
+
+/** @param attempt which server is asked, where there are several. Rejects when it cannot be reached. */
+export type Send = (
+  url: string,
+  body: Record<string, unknown>,
+  attempt: number,
+  signal: AbortSignal | undefined,
+) => Promise<Sent>;
+
+/** @param urls servers, e.g. http://127.0.0.1:8000 */
+export const overHttp = (urls: string[], key: string | null): Send => async (url, body, attempt, signal) => {
+  const headers = {
+    "content-type": "application/json",
+    ...(key === null ? {} : { authorization: `Bearer ${key}` }),
+  };
+  const target = urls[attempt % urls.length];
+  return await sentOf(
+    await fetch(target + url, { method: "POST", headers, body: JSON.stringify(body), signal }),
+  );
+};
+
+export async function sentOf(reply: Response): Promise<Sent> {
+  return {
+    status: reply.status,
+    requestId: reply.headers.get("x-request-id") ?? "",
+    body: await reply.json().catch(() => null),
+    retryAfter: Number(reply.headers.get("retry-after")) || 0,
+  };
 }
 
 export interface BatchResult {
@@ -50,6 +86,7 @@ export async function runBatch(options: BatchOptions): Promise<BatchResult> {
       const queue = index.open();
       const lane = async (first: number) => {
         for (const line of queue) {
+          options.signal?.throwIfAborted();
           const answer = await answerOf(readLine(source, line), first, options);
           append(answer.error === null ? files.output : files.errors, answer);
           if (answer.error === null) result.answered++;
@@ -99,35 +136,26 @@ function append(file: Deno.FsFile, answer: BatchAnswer): void {
 /** @param first which server is asked first */
 async function answerOf(text: string, first: number, options: BatchOptions): Promise<BatchAnswer> {
   const { customId, url, body } = parseLine(text);
-  const { urls, key, signal, backoff = 500 } = options;
-  const headers = {
-    "content-type": "application/json",
-    ...(key === null ? {} : { authorization: `Bearer ${key}` }),
-  };
+  const { send, signal, backoff = 500 } = options;
   const named = { id: `batch_req_${crypto.randomUUID().replaceAll("-", "")}`, custom_id: customId };
   let problem = { code: "server_unreachable", message: "no server could be reached" };
   for (let attempt = 0; attempt < TRIES; attempt++) {
-    let wait = Math.min(60_000, backoff * 2 ** Math.floor(attempt / urls.length));
+    let wait = Math.min(60_000, backoff * 2 ** Math.floor(attempt / 2));
     try {
-      const target = urls[(first + attempt) % urls.length];
-      const reply = await fetch(target + url, {
-        method: "POST",
-        headers,
-        body: JSON.stringify(body),
-        signal,
-      });
-      const answer = await reply.json().catch(() => null) as
-        | { error?: { code?: unknown; message?: unknown } }
-        | null;
-      if (reply.ok && answer !== null) {
-        const request_id = reply.headers.get("x-request-id") ?? "";
-        return { ...named, response: { status_code: reply.status, request_id, body: answer }, error: null };
+      const { status, requestId, body: answer, retryAfter } = await send(url, body, first + attempt, signal);
+      signal?.throwIfAborted(); // an answer that was ended early is none
+      if (status >= 200 && status < 300 && answer !== null) {
+        return {
+          ...named,
+          response: { status_code: status, request_id: requestId, body: answer },
+          error: null,
+        };
       }
-      const { code, message } = answer?.error ?? {};
-      problem = { code: String(code ?? reply.status), message: String(message ?? `status ${reply.status}`) };
-      if (reply.status !== 429 && reply.status < 500) return { ...named, response: null, error: problem };
-      const after = Number(reply.headers.get("retry-after"));
-      if (after > 0) wait = Math.min(60_000, 1000 * after);
+      const { code, message } = (answer as { error?: { code?: unknown; message?: unknown } } | null)?.error ??
+        {};
+      problem = { code: String(code ?? status), message: String(message ?? `status ${status}`) };
+      if (status !== 429 && status < 500) return { ...named, response: null, error: problem };
+      if (retryAfter > 0) wait = Math.min(60_000, 1000 * retryAfter);
     } catch (error) {
       if (signal?.aborted) throw error;
       problem = { code: "server_unreachable", message: (error as Error).message };

@@ -1,6 +1,6 @@
 /** `batch`: a file of requests answered over night, each line once. */
 import { parseArgs } from "node:util";
-import { runBatch } from "../batch/batch_run.ts";
+import { overHttp, runBatch } from "../batch/batch_run.ts";
 import { durationText } from "../weights/progress.ts";
 import type { Terminal } from "./convert.ts";
 import type { Env } from "./models_folder.ts";
@@ -68,8 +68,7 @@ export async function batchCommand(args: string[], env: Env, terminal: Terminal)
     input,
     output,
     errors: values.errors ?? `${output}.errors`,
-    urls,
-    key: values.key ?? env.VALLEY_KEY ?? null,
+    send: overHttp(urls, values.key ?? env.VALLEY_KEY ?? null),
     parallel,
     onProgress,
   });

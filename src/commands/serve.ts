@@ -8,7 +8,11 @@ import type { ModelCard, PromptBuilder } from "../families/family.ts";
 import { loadPrompt } from "../families/registry_prompt.ts";
 import { Media } from "../prompt/media.ts";
 import { LOOPBACK_HOSTS } from "../server/auth.ts";
+import { BatchStore } from "../batch/batch_store.ts";
+import { BatchWorker } from "../batch/batch_worker.ts";
 import { createApp } from "../server/app.ts";
+import type { AppContext } from "../server/app_context.ts";
+import { answerWithin } from "../server/batch_answer.ts";
 import { EngineWatch } from "../server/engine_watch.ts";
 import { DEFAULT_HTTP, listen } from "../server/http_server.ts";
 import { DEFAULT_LIMITS } from "../server/limits.ts";
@@ -81,7 +85,7 @@ export async function serve(
   );
   const watch = new EngineWatch(engine);
   let closing: "no" | "soon" | "now" = "no";
-  const app = createApp({
+  const context: AppContext = {
     engine,
     prompt,
     decoder: media,
@@ -96,7 +100,13 @@ export async function serve(
     openStatus: options.openStatus,
     served: () => ({ id: name, card, vocabulary: engine.info?.vocabSize ?? 0 }),
     closing: () => closing,
-  });
+  };
+  if (options.state !== null) {
+    const report = (error: unknown) => log.error("batch", { cause: String(error) });
+    const store = new BatchStore(`${options.state}/batches`);
+    context.batches = new BatchWorker(store, answerWithin(context), report);
+  }
+  const app = createApp(context);
   const tls = options.tls && {
     cert: Deno.readTextFileSync(options.tls.cert),
     key: Deno.readTextFileSync(options.tls.key),
@@ -110,6 +120,7 @@ export async function serve(
   try {
     await Promise.race([engine.ready, signals.first, failure.promise]);
     if (engine.state === "ready") {
+      context.batches?.wake();
       const { blocks, media: kept } = engine.restored;
       if (blocks + kept > 0) log.info("restored", { blocks, media: kept });
       const seconds = ((performance.now() - started) / 1000).toFixed(1);
@@ -130,6 +141,7 @@ export async function serve(
     return signal === "failure" ? 70 : 0;
   } finally {
     globalThis.removeEventListener("unhandledrejection", onRejection);
+    await context.batches?.close();
     if (engine.state === "ready") await saveCaches(engine, log);
     engine.close(); // what still runs ends in-band
     await Promise.race([server.close(), sleep(0.5)]);

@@ -1,5 +1,6 @@
 /** What all routes share. */
 
+import type { BatchWorker } from "../batch/batch_worker.ts";
 import type { EngineStats } from "../engine/generation.ts";
 import type { Keys } from "./auth.ts";
 import type { PromptBuilder } from "../families/family.ts";
@@ -22,6 +23,8 @@ export interface AppContext {
   metrics: Metrics;
   /** The engine's counters as last told, and its speed. */
   watch: { readonly latest: EngineStats | null; readonly tokensPerSecond: number };
+  /** Files and batches; absent: the server keeps no state. */
+  batches?: BatchWorker;
   /** null: nobody is asked for a key. */
   keys: Keys | null;
   /** Host names that are answered to; null: any. */

@@ -8,7 +8,7 @@ import type { Exchange } from "./exchange.ts";
 export type Access = "open" | "status" | "work";
 
 export interface Route {
-  method: "GET" | "POST";
+  method: "GET" | "POST" | "DELETE";
   path: string;
   access: Access;
   handler(request: Request, context: AppContext, exchange: Exchange): Response | Promise<Response>;

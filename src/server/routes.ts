@@ -9,6 +9,7 @@ import {
   messageAnswer,
   messagesSchema,
 } from "./anthropic_schema.ts";
+import { BATCH_ROUTES } from "./batch_routes.ts";
 import { chatCompletions } from "./chat.ts";
 import { chatSchema } from "./chat_schema.ts";
 import { completions, completionSchema } from "./completions.ts";
@@ -170,4 +171,5 @@ export const ROUTES: readonly Route[] = [
     handler: (_request, context) => docsPage(ROUTES, context),
     doc: { summary: "The same as a page to read", type: "text/html" },
   },
+  ...BATCH_ROUTES,
 ];

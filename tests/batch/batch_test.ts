@@ -1,6 +1,6 @@
 /** `batch`: every line answered once, whatever it is cut off by; bad files are named before anything is sent. */
 import { parseLine, prefixKey } from "../../src/batch/batch_line.ts";
-import { runBatch } from "../../src/batch/batch_run.ts";
+import { overHttp, runBatch } from "../../src/batch/batch_run.ts";
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";
 import { random } from "../support/gpu.ts";
 import { inFolder } from "../weights/support.ts";
@@ -38,8 +38,7 @@ const options = (folder: string, urls: string[]) => ({
   input: `${folder}/in.jsonl`,
   output: `${folder}/out.jsonl`,
   errors: `${folder}/errors.jsonl`,
-  urls,
-  key: null,
+  send: overHttp(urls, null),
   parallel: 4,
   backoff: 1,
 });

@@ -154,14 +154,11 @@ Deno.test({ name: "errors", sanitizeOps: false, sanitizeResources: false }, asyn
       }
     }
     for (const { path, method } of ROUTES) {
-      const address = server.url + path.replace(/:id.*/, "valley3-demo");
+      const address = server.url + path.replace(/:id(\{.*\})?/, "valley3-demo");
       const wrong = await fetch(address, { method: "PUT" });
-      assertEquals([wrong.status, wrong.headers.get("allow"), (await wrong.json()).error.type], [
-        405,
-        method,
-        "invalid_request_error",
-      ]);
-      if (method === "POST") {
+      assertEquals([wrong.status, (await wrong.json()).error.type], [405, "invalid_request_error"]);
+      assertEquals(wrong.headers.get("allow")?.split(", ").includes(method), true, path);
+      if (method === "POST" && !path.endsWith("/cancel")) {
         const empty = await fetch(address, { method });
         assertEquals(empty.status, 415);
         await empty.body!.cancel();
