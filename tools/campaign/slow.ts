@@ -31,16 +31,14 @@ export const slow: Campaign = {
         if (connection !== null) {
           await live(connection).catch(() => {});
           closed++;
-          try {
-            connection.close();
-          } catch { /* closed already */ }
+          quietly(connection);
         }
         await sleep(500);
       }
     };
     const readToEnd = async (connection: Deno.TcpConn) => {
       const piece = new Uint8Array(4096);
-      const timer = setTimeout(() => connection.close(), Math.max(0, until - performance.now()));
+      const timer = setTimeout(() => quietly(connection), Math.max(0, until - performance.now()));
       while (await connection.read(piece) !== null);
       clearTimeout(timer);
     };
@@ -97,3 +95,9 @@ export const slow: Campaign = {
     };
   },
 };
+
+function quietly(connection: Deno.TcpConn): void {
+  try {
+    connection.close();
+  } catch { /* closed already */ }
+}
