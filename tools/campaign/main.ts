@@ -25,6 +25,10 @@ const CAMPAIGNS: Record<string, () => Promise<Campaign>> = {
   ssrf: () => import("./suites.ts").then((m) => m.ssrf),
   auth: () => import("./suites.ts").then((m) => m.auth),
   csp: () => import("./suites.ts").then((m) => m.csp),
+  headers: () => import("./headers.ts").then((m) => m.headers),
+  crash: () => import("./model_files.ts").then((m) => m.crash),
+  "disk-full": () => import("./model_files.ts").then((m) => m.diskFull),
+  "batch-kills": () => import("./model_files.ts").then((m) => m.batchKills),
   "device-loss": () => import("./suites.ts").then((m) => m.deviceLoss),
 };
 
