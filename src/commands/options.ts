@@ -41,6 +41,8 @@ export interface ServeOptions {
   allowMediaFolder: string | null;
   /** Origins whose pages may use the server. */
   cors: string[];
+  /** File that names MCP servers whose tools are offered; null: none. */
+  mcp: string | null;
   /** Files in PEM; both or neither. */
   tls: { cert: string; key: string } | null;
   /** Check of a converted model's digests; null: the engine's own choice. */
@@ -74,6 +76,7 @@ const FLAGS = {
   cors: { type: "string", multiple: true },
   "tls-cert": { type: "string" },
   "tls-key": { type: "string" },
+  mcp: { type: "string" },
   config: { type: "string" },
   "engine-options": { type: "string" },
   "prompt-options": { type: "string" },
@@ -133,6 +136,7 @@ export function serveOptions(args: string[], env: Env, defaultModel: string): Se
     allowMediaHosts: list("allow-media-host"),
     allowMediaFolder: text("allow-media-folder"),
     cors: list("cors"),
+    mcp: text("mcp"),
     tls: tlsOf(text("tls-cert"), text("tls-key")),
     openStatus: truth("open-status"),
     drainGrace: number("drain-grace", 5, 3600),

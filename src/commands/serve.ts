@@ -17,6 +17,7 @@ import { EngineWatch } from "../server/engine_watch.ts";
 import { DEFAULT_HTTP, listen } from "../server/http_server.ts";
 import { DEFAULT_LIMITS } from "../server/limits.ts";
 import { jsonLog, type Log } from "../server/log.ts";
+import type { McpTools } from "../server/mcp_tools.ts";
 import { Metrics } from "../server/metrics.ts";
 import { RemoteMedia } from "../server/remote_media.ts";
 import { watchKeys } from "./key_file.ts";
@@ -83,6 +84,7 @@ export async function serve(
     },
     (message) => log.warn("engine", { message }),
   );
+  const mcp = options.mcp === null ? null : await connectMcp(options.mcp);
   const watch = new EngineWatch(engine);
   let closing: "no" | "soon" | "now" = "no";
   const context: AppContext = {
@@ -92,6 +94,7 @@ export async function serve(
     limits: DEFAULT_LIMITS,
     media: { remote: new RemoteMedia(options.allowMediaHosts), folder: options.allowMediaFolder },
     cors: options.cors,
+    ...(mcp === null ? {} : { mcp }),
     log,
     metrics: new Metrics(),
     watch,
@@ -147,6 +150,7 @@ export async function serve(
     await Promise.race([server.close(), sleep(0.5)]);
     server.destroy();
     watch.close();
+    await mcp?.close();
     media.close();
     keys?.close();
     signals.close();
@@ -168,6 +172,12 @@ async function saveCaches(engine: EngineClient, log: Log): Promise<void> {
   const saved = await engine.save(SAVE_MS);
   if (saved?.problem) log.warn("not saved", { problem: saved.problem });
   else if (saved !== null) log.info("saved", { blocks: saved.counts.blocks, media: saved.counts.media });
+}
+
+/** The SDK is loaded only where it is used. Rejects naming what can't be had. */
+async function connectMcp(path: string): Promise<McpTools> {
+  const { McpTools } = await import("../server/mcp_tools.ts");
+  return await McpTools.connect(JSON.parse(Deno.readTextFileSync(path)));
 }
 
 /** Changes with the weights and with how they are loaded. */

@@ -10,6 +10,7 @@ import type { EnginePort } from "./engine_port.ts";
 import type { MediaAccess } from "./fetch_media.ts";
 import type { Limits } from "./limits.ts";
 import type { Log } from "./log.ts";
+import type { McpTools } from "./mcp_tools.ts";
 import type { Metrics } from "./metrics.ts";
 
 export interface AppContext {
@@ -25,6 +26,8 @@ export interface AppContext {
   watch: { readonly latest: EngineStats | null; readonly tokensPerSecond: number };
   /** Files and batches; absent: the server keeps no state. */
   batches?: BatchWorker;
+  /** Tools of MCP servers; absent: none. */
+  mcp?: McpTools;
   /** null: nobody is asked for a key. */
   keys: Keys | null;
   /** Host names that are answered to; null: any. */

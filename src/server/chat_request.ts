@@ -19,6 +19,8 @@ export interface ChatRequest {
   media: MediaWishes;
   /** The answer ends with its first tool call. */
   oneCall: boolean;
+  /** Tools may be called: the request does not say none. */
+  mayCall: boolean;
   /** What the answer must look like; null: anything. */
   constraint: Constraint | null;
   /** Tokens after which a thought is closed; null: none. */
@@ -58,6 +60,7 @@ export function parseChatRequest(body: unknown, { id, card, vocabulary }: Served
       limits,
     },
     oneCall: choice.oneCall,
+    mayCall: choice.mode !== "none",
     constraint: constraintFor(wire, choice, effort === null ? null : card.tags),
     thoughtBudget: effort === null ? null : wire.thinking_token_budget ?? null,
     media: { limits, audioInVideo: media.use_audio_in_video ?? "auto" },

@@ -3,6 +3,7 @@
 import type { Answer, ChoiceCounts, ChoiceNews, FinishReason, TokenScore } from "./generation.ts";
 import type { ScoreWording } from "./logprobs.ts";
 import type { Delta } from "./stream_router.ts";
+import type { McpStep } from "./tool_loop.ts";
 
 /** What all chunks of an answer share. */
 export interface AnswerHead {
@@ -55,6 +56,8 @@ export class ChoiceMessage {
   content = "";
   reasoning = "";
   readonly calls: WireCall[] = [];
+  /** Calls that the server made. */
+  readonly mcp: McpStep[] = [];
   finish: FinishReason | null = null;
   stopString: string | null = null;
   counts: ChoiceCounts = { completionTokens: 0, reasoningTokens: 0, cachedTokens: 0 };
@@ -66,6 +69,8 @@ export class ChoiceMessage {
       this.finish = news.finish;
       this.stopString = news.stopString;
       this.counts = news.counts;
+    } else if ("mcp" in news) {
+      if (news.mcp.result !== null) this.mcp.push(news.mcp);
     } else if (news.delta.type === "content") this.content += news.delta.text;
     else if (news.delta.type === "reasoning") this.reasoning += news.delta.text;
     else this.calls.push(wireCall(news.delta.call));
@@ -80,6 +85,7 @@ export class ChoiceMessage {
         refusal: null,
         ...(this.reasoning === "" ? {} : { reasoning: this.reasoning, reasoning_content: this.reasoning }),
         ...(this.calls.length === 0 ? {} : { tool_calls: this.calls }),
+        ...(this.mcp.length === 0 ? {} : { mcp_calls: this.mcp }),
       },
       logprobs: scoresOf(this.scores),
       finish_reason: this.finish,
@@ -120,6 +126,7 @@ export class ChoiceChunks {
 
   of(news: ChoiceNews): unknown {
     const logprobs = news.scores.length === 0 ? null : this.scoresOf(news.scores);
+    if ("mcp" in news) return this.#chunk({ mcp_calls: [news.mcp] }, null, null);
     return "finish" in news
       ? this.#chunk({}, logprobs, news.finish)
       : this.#chunk(this.#delta(news.delta), logprobs, null);

@@ -45,7 +45,36 @@ export async function answerChat(
   signal: AbortSignal,
 ): Promise<Answer> {
   const limits = await prepareLimits(chat, context);
-  const prompt = await buildPrompt(chat, context, signal);
+  return await answered(
+    chat,
+    await readConversation(chat, context, signal),
+    limits,
+    context,
+    exchange,
+    signal,
+  );
+}
+
+/** The same for a conversation whose media are decoded already. */
+export async function answerConversation(
+  chat: ChatRequest,
+  conversation: ChatMessage[],
+  context: AppContext,
+  exchange: Exchange,
+  signal: AbortSignal,
+): Promise<Answer> {
+  return await answered(chat, conversation, await prepareLimits(chat, context), context, exchange, signal);
+}
+
+async function answered(
+  chat: ChatRequest,
+  conversation: ChatMessage[],
+  limits: AnswerLimits,
+  context: AppContext,
+  exchange: Exchange,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const prompt = await context.prompt.build(conversation, chat.prompt);
   const { tags: answer, edges = null } = context.served().card;
   const tags = { tools: chat.prompt.tools.length > 0, answer, edges, oneCall: chat.oneCall };
   return startAnswer(prompt, { ...chat.wishes, ...limits }, tags, context, exchange, signal);

@@ -7,6 +7,7 @@ import { unavailable } from "./errors.ts";
 import type { Caller, Exchange } from "./exchange.ts";
 import { EdgedText } from "./edged_text.ts";
 import { type Delta, StreamRouter } from "./stream_router.ts";
+import type { McpStep } from "./tool_loop.ts";
 import type { GenerationWishes } from "./wishes.ts";
 
 export type FinishReason = "stop" | "length" | "tool_calls";
@@ -20,6 +21,8 @@ export interface ChoiceCounts {
 /** What a choice tells: deltas as they come, then its end. */
 export type ChoiceNews =
   | { delta: Delta; scores: TokenScore[] }
+  /** A call that the server makes itself. */
+  | { mcp: McpStep; scores: TokenScore[] }
   | { finish: FinishReason; stopString: string | null; counts: ChoiceCounts; scores: TokenScore[] };
 
 /** A token and how likely it was, where the request asked. */

@@ -74,7 +74,7 @@ class ResponseWording implements Wording {
   }
 
   *news(_index: number, news: ChoiceNews): Iterable<string> {
-    if ("finish" in news) return;
+    if (!("delta" in news)) return;
     const { delta } = news;
     if (delta.type === "tool_call") {
       yield* this.#close();

@@ -14,6 +14,7 @@ import { EngineWatch } from "../../src/server/engine_watch.ts";
 import { DEFAULT_HTTP, type HttpOptions, listen } from "../../src/server/http_server.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../src/server/limits.ts";
 import { jsonLog } from "../../src/server/log.ts";
+import type { McpTools } from "../../src/server/mcp_tools.ts";
 import { Metrics } from "../../src/server/metrics.ts";
 import type { MediaAccess } from "../../src/server/fetch_media.ts";
 import { RemoteMedia } from "../../src/server/remote_media.ts";
@@ -42,6 +43,7 @@ export interface TestServerOptions {
   decoder?: MediaDecoder;
   media?: MediaAccess;
   cors?: string[];
+  mcp?: McpTools;
   /** Another engine than the fake. */
   other?: {
     url: URL;
@@ -71,6 +73,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     prompt: options.other?.prompt ?? new FakePrompt(),
     decoder: options.decoder ?? TOY_DECODER,
     cors: options.cors ?? [],
+    mcp: options.mcp,
     media: options.media ?? { remote: new RemoteMedia([]), folder: null },
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     log: jsonLog((line) => log.push(line)),

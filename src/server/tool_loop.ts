@@ -1,0 +1,107 @@
+/**
+ * Answers that call tools of MCP servers: the server makes the call, gives the result back, and lets the model go on,
+ * round after round. Calls of the client's own tools end the answer as ever.
+ */
+
+import type { ChatMessage } from "../families/family.ts";
+import type { ParsedCall } from "./tool_call_text.ts";
+import type { AppContext } from "./app_context.ts";
+import type { ChatRequest } from "./chat_request.ts";
+import { answerConversation, readConversation } from "./conversation.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Answer, ChoiceNews } from "./generation.ts";
+import type { McpTools } from "./mcp_tools.ts";
+
+/** A call that the server made, and later what came of it. */
+export interface McpStep {
+  round: number;
+  name: string;
+  arguments: string;
+  /** null: it has just been begun. */
+  result: string | null;
+  failed: boolean;
+}
+
+/** The request with the servers' tools beside its own, or null where the loop does not apply. */
+export function withMcpTools(chat: ChatRequest, mcp: McpTools | null): ChatRequest | null {
+  if (mcp === null || !chat.mayCall || chat.constraint !== null || chat.wishes.choices > 1) return null;
+  const own = new Set(chat.prompt.tools.map(({ name }) => name));
+  const served = mcp.tools.filter(({ name }) => !own.has(name));
+  return { ...chat, prompt: { ...chat.prompt, tools: [...chat.prompt.tools, ...served] } };
+}
+
+/** Throws ApiError, PromptError or EngineError if the request is not taken. */
+export async function answerInRounds(
+  chat: ChatRequest,
+  own: ReadonlySet<string>,
+  mcp: McpTools,
+  context: AppContext,
+  exchange: Exchange,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const conversation = await readConversation(chat, context, signal);
+  const left = new AbortController(), either = AbortSignal.any([signal, left.signal]);
+  const first = await answerConversation(chat, conversation, context, exchange, either);
+  const answer: Answer = { ...first, choices: [], stop: () => left.abort() };
+  const serves = (call: ParsedCall) => mcp.has(call.name) && !own.has(call.name);
+  answer.choices = [
+    rounds(answer, first, { chat, conversation, mcp, context, exchange, signal: either, serves }),
+  ];
+  return answer;
+}
+
+interface Loop {
+  chat: ChatRequest;
+  conversation: ChatMessage[];
+  mcp: McpTools;
+  context: AppContext;
+  exchange: Exchange;
+  signal: AbortSignal;
+  serves(call: ParsedCall): boolean;
+}
+
+/** The rounds' news as those of one choice; counts are of all rounds. */
+async function* rounds(whole: Answer, first: Answer, loop: Loop): AsyncGenerator<ChoiceNews> {
+  const { chat, mcp, context, exchange, signal } = loop;
+  const conversation = [...loop.conversation], before = { completionTokens: 0, reasoningTokens: 0 };
+  for (let round = 1, answer = first;; round++) {
+    const calls: ParsedCall[] = [];
+    let content = "", foreign = false, end: Extract<ChoiceNews, { finish: unknown }> | null = null;
+    for await (const news of answer.choices[0]) {
+      if ("finish" in news) end = news;
+      else if ("mcp" in news || news.delta.type !== "tool_call") {
+        if ("delta" in news && news.delta.type === "content") content += news.delta.text;
+        yield news;
+      } else if (loop.serves(news.delta.call)) calls.push(news.delta.call);
+      else {
+        foreign = true;
+        yield news;
+      }
+    }
+    if (end === null) return; // the client left
+    const counts = {
+      completionTokens: end.counts.completionTokens + before.completionTokens,
+      reasoningTokens: end.counts.reasoningTokens + before.reasoningTokens,
+      cachedTokens: end.counts.cachedTokens,
+    };
+    const over = calls.length === 0 || foreign || end.finish === "length" || round > mcp.maxRounds;
+    const room = chat.wishes.maxTokens === null ? null : chat.wishes.maxTokens - counts.completionTokens;
+    if (over || (room !== null && room < 1)) {
+      // Calls that are not made any more are no calls of the client's either.
+      const finish = calls.length === 0 || foreign ? end.finish : "length";
+      yield { ...end, finish, counts };
+      return;
+    }
+    Object.assign(before, counts);
+    conversation.push({ role: "assistant", content: [{ type: "text", text: content }], toolCalls: calls });
+    for (const { name, arguments: given } of calls) {
+      yield { mcp: { round, name, arguments: given, result: null, failed: false }, scores: [] };
+      const { text, failed } = await mcp.call(name, given, signal);
+      yield { mcp: { round, name, arguments: given, result: text, failed }, scores: [] };
+      conversation.push({ role: "tool", content: [{ type: "text", text }] });
+    }
+    const next = { ...chat, wishes: { ...chat.wishes, maxTokens: room } };
+    answer = await answerConversation(next, conversation, context, exchange, signal);
+    whole.promptTokens += answer.promptTokens;
+  }
+}
