@@ -37,6 +37,7 @@ async function main([command, ...args]: string[]): Promise<number> {
         return await serve(options, { ffmpeg: findFfmpeg(env.PATH ?? ""), defaultName, print: console.log });
       }
       case "convert":
+        preferVulkan(env); // --calibrate
         return await convertCommand(args, TERMINAL);
       case "pull":
         return await pullCommand(args, env, TERMINAL);

@@ -12,14 +12,14 @@ import { readTensors } from "../src/gpu/readback.ts";
 import type { Profile } from "../src/gpu/profiles.ts";
 import type { Tensor } from "../src/gpu/tensor.ts";
 import { convert } from "../src/weights/convert.ts";
-import { activations } from "./quant_calibration.ts";
+import { activations, WINDOW } from "../src/commands/calibration.ts";
 import { llamaQuantize, type LlamaType } from "./peers/llama_quantize.ts";
 import { installPeers } from "./peers/packages.ts";
 import { bitsOfGguf, EMBEDDING, expandGguf, writeReference } from "./quant_reference.ts";
 import { printTable } from "./timing.ts";
 
-/** Tokens of one window, and windows of each held-out text. */
-const WINDOW = 128, WINDOWS = 3;
+/** Windows of each held-out text. */
+const WINDOWS = 3;
 const SEED = 20261124;
 
 interface Row {
@@ -61,7 +61,7 @@ export async function benchQuant(project: string, profile: Profile | null): Prom
     });
     tell(rows.at(-1)!);
   }
-  const importance = await activations(`${work}/f32`, calibration, profile);
+  const importance = await activations(`${work}/f32`, calibration, { profile });
   const ours = {
     "int4 nearest": { rounding: "nearest" },
     "int4 search": { rounding: "search" },

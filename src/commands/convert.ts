@@ -1,14 +1,18 @@
 /** `convert`: a published checkpoint → a folder with int4 weights. */
 
+import { createHash } from "node:crypto";
 import { basename, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { loadPrompt } from "../families/registry_prompt.ts";
+import { Media } from "../prompt/media.ts";
 import { convert } from "../weights/convert.ts";
 import { REASONING } from "../weights/manifest.ts";
 import { bytesText, durationText, Progress } from "../weights/progress.ts";
+import { activations, WINDOW } from "./calibration.ts";
 import { UsageError } from "./options.ts";
 
 export const CONVERT_USAGE =
-  `valley convert SOURCE TARGET [--rounding nearest|search] [--workers N] [--reasoning R]
+  `valley convert SOURCE TARGET [--rounding nearest|search] [--calibrate TEXT] [--workers N] [--reasoning R] [--force]
 
 Turns SOURCE into a folder TARGET with int4 weights. SOURCE is the folder of a published checkpoint (safetensors of
 bf16, f16 or f32; 4-bit GPTQ and AWQ keep their codes) or a .gguf file of a llama, qwen2 or qwen3 text model: Q4_0 and Q4_1 without loss, Q4_K with its
@@ -16,8 +20,12 @@ codes, Q5_0, Q5_1, Q5_K and Q6_K rounded again; F16, BF16, F32 and Q8_0 beside 4
 Cut off at any moment, the same command goes on where it stopped; TARGET is served only once it is whole.
 
   --rounding search   smaller error, several times slower
+  --calibrate TEXT    search, weighted by what the text file TEXT brings to each matrix of the text trunk: a third of
+                      the divergence (bench/SPEED.md); SOURCE, a folder, must fit onto the GPU as it is
   --workers N         cores that quantise (default: all); the result is the same
   --reasoning R       none (default); prompted: a Think model, which thinks unless asked not to; optional: when asked
+
+  --force             convert again what is converted already
 
 Examples:
   valley convert ~/Valley3-8B-Instruct ~/valley3-8b-int4
@@ -26,6 +34,8 @@ Examples:
 
 const FLAGS = {
   rounding: { type: "string" },
+  calibrate: { type: "string" },
+  force: { type: "boolean" },
   workers: { type: "string" },
   reasoning: { type: "string" },
   help: { type: "boolean" },
@@ -52,6 +62,13 @@ export async function convertCommand(args: string[], terminal: Terminal): Promis
   const reasoning = REASONING.find((name) => name === (values.reasoning ?? "none"));
   if (reasoning === undefined) throw new UsageError(`--reasoning must be one of ${REASONING.join(", ")}`);
   const [source, target] = positionals;
+  if (values.calibrate !== undefined && values.rounding === "nearest") {
+    throw new UsageError("--calibrate needs --rounding search, which it implies");
+  }
+  const calibration = values.calibrate === undefined
+    ? {}
+    : await calibrated(source, values.calibrate, terminal);
+  if (values.force) await Deno.remove(`${target}/manifest.json`).catch(() => {});
   const started = performance.now();
   let progress: Progress | null = null;
   let bytes = 0;
@@ -59,6 +76,7 @@ export async function convertCommand(args: string[], terminal: Terminal): Promis
     source: basename(resolve(source)),
     rounding,
     reasoning,
+    ...calibration,
     ...(workers === undefined ? {} : { workers: Number(workers) }),
     onProgress(done, total, tensor) {
       progress ??= new Progress({
@@ -78,6 +96,37 @@ export async function convertCommand(args: string[], terminal: Terminal): Promis
     : `${target}: ${bytesText(bytes)} became ${bytesText(size)} in ${durationText(seconds)}`;
   (progress ?? new Progress({ verb: "", total: 0, write: terminal.write, terminal: false })).finish(message);
   return 0;
+}
+
+/** Tokens that are read to calibrate. */
+const CALIBRATION = 4096;
+
+/** What a text brings to each matrix, as the weights of the search. */
+async function calibrated(source: string, path: string, terminal: Terminal) {
+  const text = Deno.readTextFileSync(path);
+  const { prompt } = await loadPrompt(source, new Media({ ffmpeg: null }), {});
+  const ids = prompt.encode(text.slice(0, 16 * CALIBRATION)).subarray(0, CALIBRATION);
+  if (ids.length < WINDOW) throw new Error(`Cannot calibrate with ${path}: it has under ${WINDOW} tokens`);
+  const windows = Array.from(
+    { length: Math.floor(ids.length / WINDOW) },
+    (_, i) => ids.slice(i * WINDOW, (i + 1) * WINDOW),
+  );
+  const progress = new Progress({
+    verb: "calibrating",
+    unit: "tokens",
+    total: ids.length,
+    write: terminal.write,
+    terminal: terminal.isTerminal,
+  });
+  const importance = await activations(source, windows, {}, (done) => progress.update(done * WINDOW));
+  progress.finish(`calibrated on ${windows.length * WINDOW} tokens`);
+  return {
+    rounding: "search" as const,
+    importance: (tensor: string) => importance.get(tensor) ?? null,
+    importanceDigest: createHash("sha256").update(`calibration 1 ${windows.length} `).update(text).digest(
+      "hex",
+    ),
+  };
 }
 
 function parsed(args: string[]) {

@@ -2,6 +2,7 @@
  * Blocks of GGUF's types: Q4_0, Q4_1 and Q4_K have groups of 32 codes with a scale and a minimum as int4 has, and keep
  * their codes; the others become float32. Layouts: ggml-quants.c (github.com/ggml-org/ggml).
  */
+import { toFloat32 } from "../gpu/safetensors.ts";
 import { GGUF_TYPES, type GgufType } from "./gguf.ts";
 import { HALF_MAX, halfBits, HALVES } from "./half.ts";
 import { emptyInt4, GROUP, type Int4Tensor, QuantiseError } from "./quantise.ts";
@@ -63,7 +64,8 @@ const minimumOf = (b: Uint8Array, at: number, j: number): number =>
   j < 4 ? b[at + j + 4] & 63 : (b[at + j + 4] >> 4) | ((b[at + j] >> 6) << 4);
 
 /** Blocks → float32, value by value as ggml computes them. */
-export function floatsOfBlocks(type: GgufType, bytes: Uint8Array): Float32Array<ArrayBuffer> {
+export function floatsOfBlocks(type: GgufType, bytes: Uint8Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
+  if (type === "F32" || type === "F16" || type === "BF16") return toFloat32(bytes, type);
   const block = GGUF_TYPES[type];
   const count = bytes.length / block.bytes;
   const out = new Float32Array(count * block.values);
@@ -72,15 +74,6 @@ export function floatsOfBlocks(type: GgufType, bytes: Uint8Array): Float32Array<
   for (let i = 0; i < count; i++) {
     const at = i * block.bytes, to = i * block.values;
     switch (type) {
-      case "F32":
-        out[to] = view.getFloat32(at, true);
-        break;
-      case "F16":
-        out[to] = half(at);
-        break;
-      case "BF16":
-        out[to] = bfloat(view.getUint16(at, true));
-        break;
       case "Q8_0": {
         const d = half(at);
         for (let j = 0; j < 32; j++) out[to + j] = d * view.getInt8(at + 2 + j);
@@ -117,13 +110,6 @@ export function floatsOfBlocks(type: GgufType, bytes: Uint8Array): Float32Array<
     }
   }
   return out;
-}
-
-const bits = new Uint32Array(1);
-const float = new Float32Array(bits.buffer);
-function bfloat(word: number): number {
-  bits[0] = word << 16;
-  return float[0];
 }
 
 function k45(

@@ -3,8 +3,9 @@
 export interface ProgressOptions {
   /** What is done: "converting". */
   verb: string;
-  /** Bytes in all. */
+  /** Bytes in all; with `unit` so many of those. */
   total: number;
+  unit?: string;
   /** Writes text as it is, newlines and carriage returns included. */
   write: (text: string) => void;
   /** Rewrites one line. */
@@ -44,16 +45,15 @@ export class Progress {
   }
 
   line(done: number, detail: string): string {
-    const { verb, total } = this.options;
+    const { verb, total, unit } = this.options;
+    const text = (n: number) => unit === undefined ? bytesText(n) : `${Math.round(n)} ${unit}`;
     const first = this.#samples[0];
     const last = this.#samples[this.#samples.length - 1];
     const seconds = (last.time - first.time) / 1000;
     const rate = seconds > 0 ? (last.done - first.done) / seconds : 0;
     const percent = total > 0 ? Math.floor(100 * done / total) : 100;
-    const left = rate > 0 ? `, ${bytesText(rate)}/s, ${durationText((total - done) / rate)} left` : "";
-    return `${verb} ${percent} %: ${bytesText(done)} of ${bytesText(total)}${left}${
-      detail ? ` (${detail})` : ""
-    }`;
+    const left = rate > 0 ? `, ${text(rate)}/s, ${durationText((total - done) / rate)} left` : "";
+    return `${verb} ${percent} %: ${text(done)} of ${text(total)}${left}${detail ? ` (${detail})` : ""}`;
   }
 
   #tell(line: string): void {

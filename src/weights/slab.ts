@@ -29,9 +29,11 @@ export function runSlab(job: SlabJob): Int4Tensor {
   const { rows, k, input } = job;
   if (input.kind === "gguf" && isCoded(input.type)) return int4OfBlocks(input.type, input.bytes, rows, k);
   if (input.kind === "codes") return int4OfCodes(input.bytes, input.pairs, rows, k);
-  const values = input.kind === "gguf"
-    ? bitsOf(floatsOfBlocks(input.type, input.bytes))
-    : plainBits(input.bytes, input.dtype);
+  const values = input.kind === "plain"
+    ? plainBits(input.bytes, input.dtype)
+    : input.type === "F32" || input.type === "F16" || input.type === "BF16"
+    ? plainBits(input.bytes, input.type)
+    : bitsOf(floatsOfBlocks(input.type, input.bytes));
   return job.rounding === "search"
     ? quantiseSearch(values, rows, k, job.importance)
     : quantiseNearest(values, rows, k);

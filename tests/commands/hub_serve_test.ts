@@ -1,56 +1,12 @@
 /** One `serve --model ORG/NAME` from nothing to an answer, killed on the way; then again without a hub. */
-import { Checkpoint } from "../../src/model/checkpoint.ts";
-import { floatRows } from "../../src/model/linear_load.ts";
-import { type PlannedTensor, SafetensorsWriter } from "../../src/weights/safetensors_writer.ts";
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
-import { bfloat, inFolder } from "../weights/support.ts";
+import { inFolder } from "../weights/support.ts";
+import { publishedDemo } from "../weights/published_demo.ts";
 import { TestHub } from "../weights/test_hub.ts";
 
 const PROJECT = new URL("../..", import.meta.url).pathname;
 const ID = "org/tiny-valley3";
-const SHARDS = 3;
 const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-
-/** The demo model as it would be published: bf16, in shards with an index. */
-function published(folder: string): Record<string, Uint8Array<ArrayBuffer>> {
-  const checkpoint = Checkpoint.open(`${PROJECT}weights/demo`);
-  const config = JSON.parse(Deno.readTextFileSync(`${PROJECT}weights/demo/manifest.json`));
-  const names = new Set(Object.keys(config.tensors).map((name) => name.replace(/\.(int4|scale_min)$/, "")));
-  const files: Record<string, Uint8Array<ArrayBuffer>> = {};
-  const map: Record<string, string> = {};
-  const all = [...names].sort();
-  for (let shard = 0; shard < SHARDS; shard++) {
-    const file = `model-0000${shard + 1}-of-0000${SHARDS}.safetensors`;
-    const mine = all.filter((_, i) => i % SHARDS === shard);
-    const plan: PlannedTensor[] = [], values: Uint8Array[] = [];
-    for (const name of mine) {
-      map[name] = file;
-      if (checkpoint.isInt4(name)) {
-        // Rows and columns are padded to 4 and 8; the demo's widths need none.
-        const [quads, words] = checkpoint.info(`${name}.int4`).shape;
-        const [n, k] = [quads * 4, words * 8];
-        plan.push({ name, dtype: "BF16", shape: [n, k], bytes: n * k * 2 });
-        values.push(new Uint8Array(bfloat(floatRows(checkpoint, { name, n }, 0, n, k)).buffer));
-      } else {
-        const { dtype, shape, begin, end } = checkpoint.info(name);
-        plan.push({ name, dtype, shape, bytes: end - begin });
-        values.push(checkpoint.rows(name, 0, shape[0]));
-      }
-    }
-    const writer = SafetensorsWriter.create(`${folder}/${file}`, plan);
-    plan.forEach((t, i) => writer.write(t.name, values[i]));
-    writer.finish();
-    files[file] = Deno.readFileSync(`${folder}/${file}`);
-  }
-  checkpoint.close();
-  files["model.safetensors.index.json"] = new TextEncoder().encode(JSON.stringify({ weight_map: map }));
-  for (
-    const name of ["config.json", "generation_config.json", "preprocessor_config.json", "tokenizer.json"]
-  ) {
-    files[name] = Deno.readFileSync(`${PROJECT}weights/demo/${name}`);
-  }
-  return files;
-}
 
 function serve(env: Record<string, string>) {
   const child = new Deno.Command(Deno.execPath(), {
@@ -93,7 +49,7 @@ async function answer(env: Record<string, string>): Promise<string> {
 
 Deno.test("serve --model ORG/NAME: pulled, converted, served; killed while pulling; again offline", async () => {
   await inFolder(async (folder) => {
-    const files = published(folder);
+    const files = publishedDemo(folder);
     const hub = new TestHub(ID, files);
     // The largest comes last.
     const [last] = Object.entries(files).sort(([, a], [, b]) => b.length - a.length)[0];

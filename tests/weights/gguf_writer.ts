@@ -6,7 +6,7 @@ export interface GgufPart {
   type: GgufType;
   /** Row-major. */
   shape: number[];
-  data: Uint8Array;
+  data: Uint8Array<ArrayBuffer>;
 }
 
 type Value = string | number | string[] | number[];
