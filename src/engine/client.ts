@@ -15,6 +15,9 @@ export type EngineState = "loading" | "ready" | "failed" | "closed";
 /** Pauses before the tries to load again after a loss, ms. */
 const RETRY_MS = [0, 500, 2000];
 
+/** So long after its last request a key's share of the places is kept for it, ms. */
+const ASKER_MS = 10_000;
+
 /** A request in the engine and what came of it that nobody has taken yet. */
 interface Open {
   key: string;
@@ -39,6 +42,8 @@ export class EngineClient {
   #worker: Worker | null = null;
   /** The Worker that knows the vocabulary. */
   #taught: Worker | null = null;
+  /** When each key asked last. */
+  readonly #asked = new Map<string, number>();
   #nextId = 1;
   #losses = 0;
   #started!: { resolve: () => void; reject: (error: Error) => void };
@@ -72,9 +77,10 @@ export class EngineClient {
     admissible(prompt, params, this.info);
     const { maxWaiting, maxWaitingPerKey } = this.#request.options;
     const ofKey = [...this.#open.values()].filter(({ key }) => key === params.key).length;
+    const places = this.info.maxSequences + maxWaiting;
     if (
-      this.#open.size >= this.info.maxSequences + maxWaiting ||
-      ofKey >= this.info.maxSequences + maxWaitingPerKey
+      this.#open.size >= places || ofKey >= this.info.maxSequences + maxWaitingPerKey ||
+      ofKey >= Math.ceil(places / this.#askers(params.key))
     ) throw new EngineError(`The queue is full: ${this.#open.size} requests are open`, "full");
     const id = this.#nextId++;
     const open: Open = { key: params.key, events: [], error: null, wake: () => {} };
@@ -89,6 +95,14 @@ export class EngineClient {
     };
     signal.addEventListener("abort", drop);
     return this.#listen(id, open, signal, drop);
+  }
+
+  /** Keys that asked of late, this one among them: none of them may take the places of the others. */
+  #askers(key: string): number {
+    const now = performance.now();
+    this.#asked.set(key, now);
+    for (const [other, at] of this.#asked) if (now - at > ASKER_MS) this.#asked.delete(other);
+    return this.#asked.size;
   }
 
   /** `drop` takes the request out of the engine, if it is still there. */

@@ -25,7 +25,7 @@ export interface HttpOptions {
 export const DEFAULT_HTTP: HttpOptions = {
   host: "127.0.0.1",
   port: 8000,
-  maxConnections: 256,
+  maxConnections: 448,
   headerSeconds: 5,
   requestSeconds: 30,
   keepAliveSeconds: 30,

@@ -287,7 +287,7 @@ class Reader {
         throw new SchemaError(`${path}.pattern`, (error as Error).message);
       }
     }
-    if (fewest !== undefined || most !== undefined) return this.#meaning(stringOfLength(fewest ?? 0, most));
+    if ((fewest ?? 0) > 0 || most !== undefined) return this.#meaning(stringOfLength(fewest ?? 0, most));
     // A format is a remark, not a constraint; those that the grammar knows are kept.
     return { type: "string", ...(FORMATS.has(format as string) ? { format } : {}) };
   }

@@ -3,7 +3,8 @@
 import { printable, type Vocabulary } from "../engine/grammar/spec.ts";
 import type { ModelInfo, PromptBuilder } from "../families/family.ts";
 
-const SLICE = 4096;
+/** Longest time that others wait meanwhile, ms. */
+const SLICE_MS = 5;
 const made = new WeakMap<PromptBuilder, Promise<Vocabulary>>();
 
 export function vocabularyOf(prompt: PromptBuilder, info: ModelInfo): Promise<Vocabulary> {
@@ -14,10 +15,13 @@ export function vocabularyOf(prompt: PromptBuilder, info: ModelInfo): Promise<Vo
 
 async function make(prompt: PromptBuilder, { vocabSize, eosIds }: ModelInfo): Promise<Vocabulary> {
   const tokens: string[] = [];
+  let since = performance.now();
   for (let id = 0; id < vocabSize; id++) {
     // Control tokens have a text, but no answer's text holds them.
     tokens.push(prompt.decode([id]) === "" ? "" : printable(prompt.tokenBytes(id)));
-    if (id % SLICE === SLICE - 1) await new Promise((resolve) => setTimeout(resolve));
+    if (performance.now() - since < SLICE_MS) continue;
+    await new Promise((resolve) => setTimeout(resolve));
+    since = performance.now();
   }
   return { tokens, size: vocabSize, stopIds: eosIds };
 }

@@ -119,3 +119,38 @@ Deno.test({ name: "auth over HTTP", sanitizeOps: false, sanitizeResources: false
   });
   await server.close();
 });
+
+Deno.test({ name: "no key takes all places", sanitizeOps: false, sanitizeResources: false }, async () => {
+  const keys = new Keys(parseKeys(`${digest("key-a")} a\n${digest("key-b")} b`));
+  const server = await startServer({ keys, model: { maxSequences: 2 }, engine: { maxWaiting: 4 } });
+  const leaving = new AbortController();
+  const ask = (key: string) =>
+    server.chat({ stream: true, messages: [user("forever")] }, {
+      headers: { "content-type": "application/json", authorization: `Bearer ${key}` },
+      signal: leaving.signal,
+    }).then((response) => response.status);
+  // Alone it may have all six.
+  const alone = await Promise.all(Array.from({ length: 8 }, () => ask("key-a")));
+  assertEquals(alone.filter((status) => status === 200).length, 6);
+  assertEquals(await ask("key-b"), 429); // full as it is
+  leaving.abort();
+  await server.idle();
+  await server.close();
+
+  const shared = await startServer({ keys, model: { maxSequences: 2 }, engine: { maxWaiting: 4 } });
+  const stop = new AbortController();
+  const asked = async (key: string) => {
+    const response = await shared.chat({ stream: true, messages: [user("forever")] }, {
+      headers: { "content-type": "application/json", authorization: `Bearer ${key}` },
+      signal: stop.signal,
+    });
+    return response.status;
+  };
+  assertEquals(await asked("key-b"), 200);
+  const statuses = await Promise.all(Array.from({ length: 6 }, () => asked("key-a")));
+  assertEquals(statuses.filter((status) => status === 200).length, 3);
+  assertEquals([await asked("key-b"), await asked("key-b"), await asked("key-b")], [200, 200, 429]);
+  stop.abort();
+  await shared.idle();
+  await shared.close();
+});
