@@ -7,7 +7,7 @@ import { readJson } from "./body.ts";
 import { parseChatRequest } from "./chat_request.ts";
 import type { ChoiceMessage } from "./chat_response.ts";
 import { answerChat, buildPrompt, nameIgnored } from "./conversation.ts";
-import type { ApiError } from "./errors.ts";
+import { type ApiError, renaming } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Answer, ChoiceNews } from "./generation.ts";
 import { named } from "./sse.ts";
@@ -16,10 +16,12 @@ import { validated } from "./validation.ts";
 
 type Json = Record<string, unknown>;
 
+const NAMES = [["response_format.json_schema", "output_config.format"]] as const;
+
 export async function messages(request: Request, context: AppContext, exchange: Exchange): Promise<Response> {
   const { signal } = request;
   const wire = validated(messagesSchema, await readJson(request, context.limits));
-  const chat = parseChatRequest(toChatBody(wire), context.served());
+  const chat = renaming(NAMES, () => parseChatRequest(toChatBody(wire), context.served()));
   const answer = await answerChat(chat, context, exchange, signal);
   const head = { id: `msg_${crypto.randomUUID().replaceAll("-", "")}`, model: context.served().id };
   const response = wire.stream

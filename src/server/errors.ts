@@ -43,6 +43,18 @@ export function invalid(message: string, param: string | null, code: string | nu
   return new ApiError(400, message, "invalid_request_error", code, param);
 }
 
+/** What `work` throws, with a field named as the client wrote it: [name behind, its own]. */
+export function renaming<T>(names: readonly (readonly [string, string])[], work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    const name = names.find(([behind]) => error instanceof ApiError && error.param?.startsWith(behind));
+    if (name === undefined || !(error instanceof ApiError)) throw error;
+    const { status, message, type, code, param, headers } = error;
+    throw new ApiError(status, message.replaceAll(...name), type, code, param!.replace(...name), headers);
+  }
+}
+
 export function unavailable(message: string, code: string): ApiError {
   return new ApiError(503, message, "service_unavailable", code, null, { "retry-after": "2" });
 }

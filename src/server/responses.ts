@@ -5,7 +5,7 @@ import { readJson } from "./body.ts";
 import { parseChatRequest } from "./chat_request.ts";
 import type { ChoiceMessage } from "./chat_response.ts";
 import { answerChat, nameIgnored } from "./conversation.ts";
-import type { ApiError } from "./errors.ts";
+import { type ApiError, renaming } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Answer, ChoiceNews } from "./generation.ts";
 import { toChatBody } from "./responses_request.ts";
@@ -16,6 +16,8 @@ import { validated } from "./validation.ts";
 
 type Json = Record<string, unknown>;
 
+const NAMES = [["response_format.json_schema", "text.format"], ["response_format", "text.format"]] as const;
+
 export async function responses(
   request: Request,
   context: AppContext,
@@ -23,7 +25,7 @@ export async function responses(
 ): Promise<Response> {
   const { signal } = request;
   const wire = validated(responsesSchema, await readJson(request, context.limits));
-  const chat = parseChatRequest(toChatBody(wire), context.served());
+  const chat = renaming(NAMES, () => parseChatRequest(toChatBody(wire), context.served()));
   const answer = await answerChat(chat, context, exchange, signal);
   const wording = new ResponseWording(wire, context.served().id, answer);
   if (wire.stream) {

@@ -234,6 +234,19 @@ step("what can't be held to is refused with the place", async (server) => {
     assertMatch(error.message, message);
     assert(!/\.cc|Aborted|at .*\.ts/.test(error.message), error.message);
   }
+  // Each route names its own field.
+  const refused = { type: "object", properties: { a: { not: {} } } };
+  const text = await server.post("/v1/responses", {
+    input: "Hi",
+    text: { format: { type: "json_schema", name: "n", schema: refused } },
+  });
+  assertEquals((await text.json()).error.param, "text.format.schema.properties.a.not");
+  const message = await server.post("/v1/messages", {
+    max_tokens: 5,
+    messages: [user("Hi")],
+    output_config: { format: { type: "json_schema", schema: refused } },
+  });
+  assertMatch((await message.json()).error.message, /^output_config\.format\.schema\.properties\.a\.not: /);
   // The service goes on as before.
   assertEquals((await answer(server, { guided_choice: ["fine"] })).content, "fine");
 });
