@@ -18,10 +18,14 @@ async function mcpServer() {
   const asked: string[] = [];
   const server = http.createServer((request, response) => {
     const mcp = new McpServer({ name: "test", version: "1" });
-    mcp.registerTool("weather", { description: "Weather", inputSchema: { city: z.string() } }, ({ city }: { city: string }) => {
-      asked.push(city);
-      return { content: [{ type: "text", text: `18 degrees in ${city}` }] };
-    });
+    mcp.registerTool(
+      "weather",
+      { description: "Weather", inputSchema: { city: z.string() } },
+      ({ city }: { city: string }) => {
+        asked.push(city);
+        return { content: [{ type: "text", text: `18 degrees in ${city}` }] };
+      },
+    );
     mcp.registerTool("slow", { description: "Never answers", inputSchema: {} }, () => new Promise(() => {}));
     const transport = new StreamableHTTPServerTransport({ sessionIdGenerator: undefined });
     void mcp.connect(transport as never).then(() => transport.handleRequest(request, response));

@@ -241,7 +241,10 @@ function allowed(id: number, mask: Uint32Array | undefined): number {
 /** The drawn id is sure; the others follow it in the vocabulary. */
 function scoresOf(id: number, { logprobs }: Sampling): Partial<Sampled> {
   if (logprobs === undefined) return {};
-  const top = Array.from({ length: logprobs }, (_, i) => ({ id: i === 0 ? id : (id + i) % 256, logprob: 0 - i }));
+  const top = Array.from(
+    { length: logprobs },
+    (_, i) => ({ id: i === 0 ? id : (id + i) % 256, logprob: 0 - i }),
+  );
   return { logprob: 0, top };
 }
 
