@@ -3,23 +3,11 @@
  * Kaiser window, β 12.8, 90 zero crossings a side (VALLEY3.md "Sound").
  */
 
-import { resampleBlocks, smooth } from "./resample_blocks.ts";
+import { type Kernel, type Ratio, resampleBlocks, smooth } from "./resample_blocks.ts";
 
 const CUT = 0.9565, BETA = 12.8, CROSSINGS = 90;
 /** Table entries for the distance of one input sample; between them linear (5e-7 of a tap at most). */
 const FINENESS = 1024;
-
-/** The filter, by distance in input samples; 0 beyond `half`. */
-export interface Kernel {
-  at(distance: number): number;
-  half: number;
-}
-
-/** Output i stands at input i · down / up. */
-export interface Ratio {
-  up: number;
-  down: number;
-}
 
 /**
  * Mono samples at `rate` → ⌈n · target/rate⌉ samples. Where the exact number has a fraction over 0 and under a

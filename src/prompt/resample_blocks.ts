@@ -5,7 +5,18 @@
  */
 
 import { Fft } from "./fft.ts";
-import type { Kernel, Ratio } from "./resample.ts";
+
+/** The filter, by distance in input samples; 0 beyond `half`. */
+export interface Kernel {
+  at(distance: number): number;
+  half: number;
+}
+
+/** Output i stands at input i · down / up. */
+export interface Ratio {
+  up: number;
+  down: number;
+}
 
 /** Inputs in a block, about. */
 const BLOCK = 24_000;
