@@ -125,7 +125,7 @@ def make_tag(rng: random.Random, colour: str, price: int, tall: int, widest: flo
     if rng.random() < 0.5:
         draw.rectangle(corner, rgb, line)
     else:
-        draw.rounded_rectangle(corner, tag.height * rng.uniform(0.1, 0.5), rgb, line)
+        draw.rounded_rectangle(corner, tag.height * rng.uniform(0.1, 0.4), rgb, line)
     tag.alpha_composite(text, (pad_x, pad_y))
     angle = rng.uniform(-4, 4) if rng.random() < 0.1 else 0.0
     along = [pad_x + centre * text.width - tag.width / 2 for centre in centres[1:]]
