@@ -165,7 +165,7 @@ async function boundShare(runtime: Runtime, trunk: TextTrunk, decode: () => Prom
   runtime.startTiming();
   await decode();
   const rows = await runtime.stopTiming();
-  const bound = rows.reduce((sum, r) => sum + (r.kernel === "embed" ? 0 : r.bytes), 0);
+  const bound = rows.reduce((sum, r) => sum + (r.kernel.startsWith("embed") ? 0 : r.bytes), 0);
   return bound / (trunk.bytesPerToken + KV_BYTES);
 }
 

@@ -44,7 +44,7 @@ export async function benchPeer(project: string, profile: Profile | null): Promi
       `${project}bench/peers/text.txt`,
       String(prefill),
       String(decode),
-    ]);
+    ], device === "vulkan" ? { GGML_VK_VISIBLE_DEVICES: "0" } : {}); // else it passes over CPU drivers in silence
   console.log("llama.cpp on the CPU …");
   const cpu = await llama("cpu", PREFILL, DECODE);
   console.log("llama.cpp over Vulkan …");
