@@ -227,11 +227,12 @@ function transposedRows(
   k: number,
 ): Float32Array<ArrayBuffer> {
   const out = new Float32Array(count * k);
-  for (let from = 0; from < k; from += 512) {
-    const rows = Math.min(512, k - from);
+  const each = 256; // one cache line of each of so many rows stays near
+  for (let from = 0; from < k; from += each) {
+    const rows = Math.min(each, k - from);
     const values = floatRows(checkpoint, { name, n: k }, from, rows, n);
-    for (let r = 0; r < rows; r++) {
-      for (let c = 0; c < count; c++) out[c * k + from + r] = values[r * n + first + c];
+    for (let c = 0; c < count; c++) {
+      for (let r = 0, to = c * k + from, at = first + c; r < rows; r++, at += n) out[to + r] = values[at];
     }
   }
   return out;
