@@ -22,9 +22,12 @@ Deno.test("the tree keeps the dependency rules", () => {
   same(breaches(sources).filter((line) => !DEPARTURES.includes(line)), []);
 });
 
-Deno.test("every WGSL file is one registered kernel of the same name, and the other way round", () => {
+Deno.test("every WGSL file is one registered kernel of the same name, or a part of one, and the other way round", () => {
   const files = readSources(ROOT, ["wgsl"]);
-  const inFiles = [...files.keys()].map((path) => basename(path, ".wgsl")).sort();
+  const isPart = (path: string) => path.startsWith("wgsl/parts/");
+  const inFiles = [...files.keys()].filter((path) => !isPart(path)).map((path) => basename(path, ".wgsl"))
+    .sort();
+  const unused = new Set([...files.keys()].filter(isPart));
   const kernels = Object.entries(registry as Record<string, unknown>).filter(([, value]) =>
     isKernel(value)
   ) as [
@@ -33,9 +36,19 @@ Deno.test("every WGSL file is one registered kernel of the same name, and the ot
   ][];
   same(kernels.map(([, kernel]) => kernel.name).sort(), inFiles);
   for (const [exported, kernel] of kernels) {
-    equal(kernel.wgsl, files.get(`wgsl/${kernel.name}.wgsl`), `${kernel.name} has another file's text`);
+    const own = files.get(`wgsl/${kernel.name}.wgsl`)!;
+    equal(kernel.wgsl.slice(0, own.length), own, `${kernel.name} has another file's text`);
+    for (let rest = kernel.wgsl.slice(own.length); rest !== "";) {
+      const part = [...files].find(([path, text]) => isPart(path) && rest.startsWith(`\n${text}`));
+      if (part === undefined) {
+        throw new Error(`${kernel.name} ends with what is no part: ${rest.slice(0, 80)}`);
+      }
+      unused.delete(part[0]);
+      rest = rest.slice(part[1].length + 1);
+    }
     equal(exported, kernel.name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase()), "name of the export");
   }
+  same([...unused], [], "parts that no kernel has");
 });
 
 function isKernel(value: unknown): boolean {

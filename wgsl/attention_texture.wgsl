@@ -1,6 +1,7 @@
 // out[r, h] = softmax_t(q[r, h] · k[t] · scale) · v over the keys of row r, as attention_paged.wgsl, for devices
-// that load texels faster than storage buffers. One workgroup = one row and one query head; each lane goes through
-// its own keys t ≡ lane (mod WG) with everything in registers, and the lanes are merged at the end.
+// that load texels faster than storage buffers. EACH 0: one workgroup = one row and one query head; each lane goes
+// through its own keys t ≡ lane (mod WG) with everything in registers, and the lanes are merged at the end. EACH 1, for
+// many queries: one lane = one row and one query head over all its keys; nothing is shared or merged.
 // Texel i of k and v lies at (i mod 8192, i div 8192); (place, kv head) owns dim/4 texels of f32 or dim/8 of f16 pairs.
 struct Shape {
   rows: u32,
@@ -14,6 +15,7 @@ struct Shape {
 }
 override WG: u32 = 8u;
 override KV: u32 = 0u; // cache in 0 f32, 1 f16 pairs, 2 int8: dim / 4 words of snorm bytes, then 4 words: their factor, 0, 0, 0
+override EACH: u32 = 0u; // 1: a lane a query, 0: a workgroup a query
 override QUADS: u32 = 32u; // dim / 4
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> q: array<vec4f>;
@@ -43,12 +45,24 @@ fn high(t: vec4u) -> vec4f {
 }
 
 @compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row = group.x + group.z * 32768u;
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(global_invocation_id) id: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  var row = group.x + group.z * 32768u;
+  var head = group.y;
+  var begin = lane;
+  var step = WG;
+  if (EACH == 1u) {
+    row = id.x / shape.heads;
+    head = id.x % shape.heads;
+    begin = 0u;
+    step = 1u;
+  }
   if (row >= shape.rows) {
     return;
   }
-  let head = group.y;
   let kv_head = head / (shape.heads / shape.kv_heads);
   let from_q = row * shape.q_stride + head * QUADS;
   var query: array<vec4f, 32>;
@@ -73,7 +87,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let length = place[row].y;
   var top = -3.0e38;
   var norm = 0.0;
-  for (var t = lane; t < length; t += WG) {
+  for (var t = begin; t < length; t += step) {
     let place = tables[first + t / shape.block] * shape.block + t % shape.block;
     var sum = vec4f();
     var factor = 1.0;
@@ -179,6 +193,26 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       if (QUADS > 28u) { acc[28] = acc[28] * shrink + e * bitcast<vec4f>(value(at + 28u)); acc[29] = acc[29] * shrink + e * bitcast<vec4f>(value(at + 29u)); }
       if (QUADS > 30u) { acc[30] = acc[30] * shrink + e * bitcast<vec4f>(value(at + 30u)); acc[31] = acc[31] * shrink + e * bitcast<vec4f>(value(at + 31u)); }
     }
+  }
+  if (EACH == 1u) {
+    let to = row * shape.out_stride + head * QUADS;
+    if (QUADS > 0u) { out[to + 0u] = acc[0] / norm; out[to + 1u] = acc[1] / norm; }
+    if (QUADS > 2u) { out[to + 2u] = acc[2] / norm; out[to + 3u] = acc[3] / norm; }
+    if (QUADS > 4u) { out[to + 4u] = acc[4] / norm; out[to + 5u] = acc[5] / norm; }
+    if (QUADS > 6u) { out[to + 6u] = acc[6] / norm; out[to + 7u] = acc[7] / norm; }
+    if (QUADS > 8u) { out[to + 8u] = acc[8] / norm; out[to + 9u] = acc[9] / norm; }
+    if (QUADS > 10u) { out[to + 10u] = acc[10] / norm; out[to + 11u] = acc[11] / norm; }
+    if (QUADS > 12u) { out[to + 12u] = acc[12] / norm; out[to + 13u] = acc[13] / norm; }
+    if (QUADS > 14u) { out[to + 14u] = acc[14] / norm; out[to + 15u] = acc[15] / norm; }
+    if (QUADS > 16u) { out[to + 16u] = acc[16] / norm; out[to + 17u] = acc[17] / norm; }
+    if (QUADS > 18u) { out[to + 18u] = acc[18] / norm; out[to + 19u] = acc[19] / norm; }
+    if (QUADS > 20u) { out[to + 20u] = acc[20] / norm; out[to + 21u] = acc[21] / norm; }
+    if (QUADS > 22u) { out[to + 22u] = acc[22] / norm; out[to + 23u] = acc[23] / norm; }
+    if (QUADS > 24u) { out[to + 24u] = acc[24] / norm; out[to + 25u] = acc[25] / norm; }
+    if (QUADS > 26u) { out[to + 26u] = acc[26] / norm; out[to + 27u] = acc[27] / norm; }
+    if (QUADS > 28u) { out[to + 28u] = acc[28] / norm; out[to + 29u] = acc[29] / norm; }
+    if (QUADS > 30u) { out[to + 30u] = acc[30] / norm; out[to + 31u] = acc[31] / norm; }
+    return;
   }
   tops[lane] = top;
   norms[lane] = norm;

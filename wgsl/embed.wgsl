@@ -20,48 +20,15 @@ override FORMAT: u32 = 0u; // 0 f32, 1 f16, 2 bf16, 3 int4
 @group(0) @binding(6) var<storage, read> store: array<f32>;
 @group(0) @binding(7) var<storage, read_write> out: array<f32>;
 
-fn value(row: u32, k: u32) -> f32 {
-  let quad = row / 4u;
-  let lane = row % 4u;
-  switch FORMAT {
-    case 0u: {
-      return bitcast<f32>(weight[(quad * shape.words * 8u + k) * 4u + lane]);
-    }
-    case 1u: {
-      return unpack2x16float(weight[(quad * shape.words * 4u + k / 2u) * 4u + lane])[k % 2u];
-    }
-    case 2u: {
-      let pair = weight[(quad * shape.words * 4u + k / 2u) * 4u + lane];
-      return bitcast<f32>(select(pair << 16u, pair & 0xffff0000u, k % 2u == 1u));
-    }
-    default: {
-      let word = weight[(quad * shape.words + k / 8u) * 4u + lane];
-      let i = k % 8u;
-      let shift = select(8u * i, 8u * i - 28u, i > 3u);
-      let s = unpack2x16float(scales[(quad * ((shape.words + 3u) / 4u) + k / 32u) * 4u + lane]);
-      return f32((word >> shift) & 15u) * s.x + s.y;
-    }
-  }
+fn word_of(texel: u32, lane: u32) -> u32 {
+  return weight[texel * 4u + lane];
+}
+
+fn scale_of(texel: u32, lane: u32) -> u32 {
+  return scales[texel * 4u + lane];
 }
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let r = group.x;
-  let picture = media[r];
-  if (picture > 0u) {
-    for (var k = lane; k < shape.words * 8u; k += WG) {
-      out[r * shape.out_stride + k] = store[(picture - 1u) * shape.media_stride + k];
-    }
-    return;
-  }
-  var id = token[r];
-  if (id >= 0x80000000u) {
-    id = drawn[id & 0x7fffffffu];
-  }
-  if (id < shape.first || id >= shape.first + 4u * shape.quads) {
-    return;
-  }
-  for (var k = lane; k < shape.words * 8u; k += WG) {
-    out[r * shape.out_stride + k] = value(id - shape.first, k);
-  }
+  embed_row(group.x, lane);
 }

@@ -24,48 +24,11 @@ fn word_of(texel: u32, lane: u32) -> u32 {
   return textureLoad(weight, vec2u(texel & 8191u, texel >> 13u), 0)[lane];
 }
 
-fn value(row: u32, k: u32) -> f32 {
-  let quad = row / 4u;
-  let lane = row % 4u;
-  switch FORMAT {
-    case 0u: {
-      return bitcast<f32>(word_of(quad * shape.words * 8u + k, lane));
-    }
-    case 1u: {
-      return unpack2x16float(word_of(quad * shape.words * 4u + k / 2u, lane))[k % 2u];
-    }
-    case 2u: {
-      let pair = word_of(quad * shape.words * 4u + k / 2u, lane);
-      return bitcast<f32>(select(pair << 16u, pair & 0xffff0000u, k % 2u == 1u));
-    }
-    default: {
-      let word = word_of(quad * shape.words + k / 8u, lane);
-      let i = k % 8u;
-      let shift = select(8u * i, 8u * i - 28u, i > 3u);
-      let s = unpack2x16float(word_of(shape.scales_at + quad * ((shape.words + 3u) / 4u) + k / 32u, lane));
-      return f32((word >> shift) & 15u) * s.x + s.y;
-    }
-  }
+fn scale_of(texel: u32, lane: u32) -> u32 {
+  return word_of(shape.scales_at + texel, lane);
 }
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let r = group.x;
-  let picture = media[r];
-  if (picture > 0u) {
-    for (var k = lane; k < shape.words * 8u; k += WG) {
-      out[r * shape.out_stride + k] = store[(picture - 1u) * shape.media_stride + k];
-    }
-    return;
-  }
-  var id = token[r];
-  if (id >= 0x80000000u) {
-    id = drawn[id & 0x7fffffffu];
-  }
-  if (id < shape.first || id >= shape.first + 4u * shape.quads) {
-    return;
-  }
-  for (var k = lane; k < shape.words * 8u; k += WG) {
-    out[r * shape.out_stride + k] = value(id - shape.first, k);
-  }
+  embed_row(group.x, lane);
 }

@@ -83,12 +83,17 @@ export function parseWgsl(name: string, wgsl: string): Parsed {
   return { buffers, shape, constants };
 }
 
-/** Declares a kernel; throws naming both sides where the file and the contract differ. */
+/**
+ * Declares a kernel; throws naming both sides where the file and the contract differ. `parts`: functions that kernels
+ * share (wgsl/parts), put behind the file's own text, so that its line numbers stay.
+ */
 export function kernel<const B extends Record<string, Access>, const S extends Record<string, Scalar>>(
   name: string,
-  wgsl: string,
+  own: string,
   contract: { buffers: B; shape: S; grid: (shape: ShapeOf<S>, constants: Constants) => Grid },
+  parts: readonly string[] = [],
 ): Kernel<B, S> {
+  const wgsl = [own, ...parts].join("\n");
   const parsed = parseWgsl(name, wgsl);
   const say = (entries: [string, string][]) => entries.map(([k, v]) => `${k}: ${v}`).join(", ");
   const compare = (what: string, file: string, code: string) => {

@@ -7,7 +7,6 @@ import attentionDecodeWgsl from "../../wgsl/attention_decode.wgsl" with { type: 
 import attentionFramesWgsl from "../../wgsl/attention_frames.wgsl" with { type: "text" };
 import attentionMergeWgsl from "../../wgsl/attention_merge.wgsl" with { type: "text" };
 import attentionPagedWgsl from "../../wgsl/attention_paged.wgsl" with { type: "text" };
-import attentionQueriesWgsl from "../../wgsl/attention_queries.wgsl" with { type: "text" };
 import attentionTextureWgsl from "../../wgsl/attention_texture.wgsl" with { type: "text" };
 import attentionTiledWgsl from "../../wgsl/attention_tiled.wgsl" with { type: "text" };
 import convPatchesWgsl from "../../wgsl/conv_patches.wgsl" with { type: "text" };
@@ -31,12 +30,21 @@ import qkvRopeTextureWgsl from "../../wgsl/qkv_rope_texture.wgsl" with { type: "
 import rmsnormWgsl from "../../wgsl/rmsnorm.wgsl" with { type: "text" };
 import sampleWgsl from "../../wgsl/sample.wgsl" with { type: "text" };
 import scatterWordsWgsl from "../../wgsl/scatter_words.wgsl" with { type: "text" };
+import activatePart from "../../wgsl/parts/activate.wgsl" with { type: "text" };
+import embedRowPart from "../../wgsl/parts/embed_row.wgsl" with { type: "text" };
+import fetchPart from "../../wgsl/parts/fetch.wgsl" with { type: "text" };
+import rowSumsPart from "../../wgsl/parts/row_sums.wgsl" with { type: "text" };
+import wordsBufferPart from "../../wgsl/parts/words_buffer.wgsl" with { type: "text" };
+import wordsTexturePart from "../../wgsl/parts/words_texture.wgsl" with { type: "text" };
 import { type Grid, kernel } from "./kernel.ts";
 import softmaxRowsWgsl from "../../wgsl/softmax_rows.wgsl" with { type: "text" };
 
 /** Rows past 32,768 go to the second dimension (kernels read row = x + 32768 · y or z). */
 const ROWS = 32768;
 const tall = (rows: number): Grid => [Math.min(rows, ROWS), Math.ceil(rows / ROWS)];
+
+const FROM_BUFFERS = [wordsBufferPart, fetchPart, activatePart];
+const FROM_TEXELS = [wordsTexturePart, fetchPart];
 
 const linear = { x: "read", weight: "read", scales: "read", bias: "read", out: "write" } as const;
 const linearShape = { rows: "u32", quads: "u32", words: "u32", x_stride: "u32", out_stride: "u32" } as const;
@@ -45,25 +53,25 @@ export const matvec = kernel("matvec", matvecWgsl, {
   buffers: { x: "read", weight: "read", scales: "read", bias: "read", norm: "read", out: "write" },
   shape: { ...linearShape, cols: "u32", eps: "f32" },
   grid: (s, c) => [Math.ceil(s.quads / 2 / c.WG), s.rows],
-});
+}, FROM_BUFFERS);
 
 export const matmul = kernel("matmul", matmulWgsl, {
   buffers: linear,
   shape: linearShape,
   grid: (s, c) => [Math.ceil(s.quads / 2 / c.WG), Math.ceil(s.rows / 8)],
-});
+}, FROM_BUFFERS);
 
 export const matvecSplit = kernel("matvec_split", matvecSplitWgsl, {
   buffers: { x: "read", weight: "read", scales: "read", bias: "read", norm: "read", out: "write" },
   shape: { ...linearShape, cols: "u32", eps: "f32" },
   grid: (s, c) => [Math.ceil(s.quads / c.QUADS), Math.ceil(s.rows / c.ROWS)],
-});
+}, FROM_BUFFERS);
 
 export const matmulTiled = kernel("matmul_tiled", matmulTiledWgsl, {
   buffers: linear,
   shape: linearShape,
   grid: (s) => [Math.ceil(s.quads / 16), Math.ceil(s.rows / 64)],
-});
+}, FROM_BUFFERS);
 
 const windowed = { x: "uniform", weight: "texture", bias: "read", norm: "uniform", out: "write" } as const;
 const windowedShape = {
@@ -83,13 +91,13 @@ export const matvecTexture = kernel("matvec_texture", matvecTextureWgsl, {
   buffers: windowed,
   shape: windowedShape,
   grid: (s, c) => [Math.ceil(s.quads / c.QUADS / c.WG), s.rows],
-});
+}, [...FROM_TEXELS, rowSumsPart, activatePart]);
 
 export const matmulTexture = kernel("matmul_texture", matmulTextureWgsl, {
   buffers: windowed,
   shape: windowedShape,
   grid: (s, c) => [Math.ceil(s.quads / 2 / c.WG), Math.ceil(s.rows / 8)],
-});
+}, [...FROM_TEXELS, activatePart]);
 
 const embedShape = {
   rows: "u32",
@@ -112,13 +120,13 @@ export const embed = kernel("embed", embedWgsl, {
   },
   shape: embedShape,
   grid: (s) => [s.rows],
-});
+}, [embedRowPart]);
 
 export const embedTexture = kernel("embed_texture", embedTextureWgsl, {
   buffers: { token: "read", media: "read", drawn: "read", weight: "texture", store: "read", out: "write" },
   shape: { ...embedShape, scales_at: "u32" },
   grid: (s) => [s.rows],
-});
+}, [embedRowPart]);
 
 const normShape = { rows: "u32", cols: "u32", x_stride: "u32", out_stride: "u32", eps: "f32" } as const;
 
@@ -198,7 +206,7 @@ export const qkvMatvecTexture = kernel("qkv_matvec_texture", qkvMatvecTextureWgs
     head_eps: "f32",
   },
   grid: (s) => [s.heads + 2 * s.kv_heads, s.rows],
-});
+}, [...FROM_TEXELS, rowSumsPart]);
 
 const attentionShape = {
   rows: "u32",
@@ -217,25 +225,20 @@ export const attentionPaged = kernel("attention_paged", attentionPagedWgsl, {
   grid: (s) => [Math.min(s.rows, ROWS), s.heads, Math.ceil(s.rows / ROWS)],
 });
 
-const fromTexels = {
-  q: "read",
-  k_cache: "texture",
-  v_cache: "texture",
-  place: "read",
-  tables: "read",
-  out: "write",
-} as const;
-
-export const attentionQueries = kernel("attention_queries", attentionQueriesWgsl, {
-  buffers: fromTexels,
-  shape: attentionShape,
-  grid: (s, c) => [Math.ceil(s.rows * s.heads / c.WG)],
-});
-
 export const attentionTexture = kernel("attention_texture", attentionTextureWgsl, {
-  buffers: fromTexels,
+  buffers: {
+    q: "read",
+    k_cache: "texture",
+    v_cache: "texture",
+    place: "read",
+    tables: "read",
+    out: "write",
+  },
   shape: attentionShape,
-  grid: (s) => [Math.min(s.rows, ROWS), s.heads, Math.ceil(s.rows / ROWS)],
+  grid: (s, c) =>
+    c.EACH
+      ? [Math.ceil(s.rows * s.heads / c.WG)]
+      : [Math.min(s.rows, ROWS), s.heads, Math.ceil(s.rows / ROWS)],
 });
 
 export const attentionTiled = kernel("attention_tiled", attentionTiledWgsl, {

@@ -6,7 +6,6 @@ import {
   attentionDecode,
   attentionMerge,
   attentionPaged,
-  attentionQueries,
   attentionTexture,
   attentionTiled,
   qkvMatvecTexture,
@@ -293,8 +292,8 @@ function attendRows(pass: Pass, a: AttentionInput, kv: KeyValues, out: Tensor): 
   if (kv.kind === "texture") {
     const buffers = { q: qkv, k_cache: kv.k, v_cache: kv.v, place, tables, out };
     const strides = { q_stride: qkv.stride / 4, out_stride: out.stride / 4 };
-    const kernel = qkv.rows > 1 && qkv.rows * heads >= MANY_QUERIES ? attentionQueries : attentionTexture;
-    pass.run(kernel, buffers, { ...shape, ...strides }, { KV, QUADS: dim / 4 });
+    const EACH = qkv.rows > 1 && qkv.rows * heads >= MANY_QUERIES ? 1 : 0;
+    pass.run(attentionTexture, buffers, { ...shape, ...strides }, { KV, EACH, QUADS: dim / 4 });
   } else {
     const buffers = { q: qkv, k_cache: kv.k, v_cache: kv.v, place, tables, out };
     pass.run(attentionPaged, buffers, { ...shape, q_stride: qkv.stride, out_stride: out.stride }, { KV });

@@ -1,0 +1,50 @@
+// Weights in the layout of matmul.wgsl, from wherever word_at and scales_of read them.
+// 8 consecutive k of one quad: w[i] = the 4 rows' weights at k = 8 · word + i.
+fn fetch(quad: u32, word: u32, w: ptr<function, array<vec4f, 8>>) {
+  switch FORMAT {
+    case 3u: {
+      let q = word_at(quad * shape.words + word);
+      let s = scales_of(quad * ((shape.words + 3u) / 4u) + word / 4u);
+      let a = unpack2x16float(s.x);
+      let b = unpack2x16float(s.y);
+      let c = unpack2x16float(s.z);
+      let d = unpack2x16float(s.w);
+      let scale = vec4f(a.x, b.x, c.x, d.x);
+      let least = vec4f(a.y, b.y, c.y, d.y);
+      (*w)[0] = vec4f(vec4i(q & vec4u(15u))) * scale + least;
+      (*w)[1] = vec4f(vec4i((q >> vec4u(8u)) & vec4u(15u))) * scale + least;
+      (*w)[2] = vec4f(vec4i((q >> vec4u(16u)) & vec4u(15u))) * scale + least;
+      (*w)[3] = vec4f(vec4i((q >> vec4u(24u)) & vec4u(15u))) * scale + least;
+      (*w)[4] = vec4f(vec4i((q >> vec4u(4u)) & vec4u(15u))) * scale + least;
+      (*w)[5] = vec4f(vec4i((q >> vec4u(12u)) & vec4u(15u))) * scale + least;
+      (*w)[6] = vec4f(vec4i((q >> vec4u(20u)) & vec4u(15u))) * scale + least;
+      (*w)[7] = vec4f(vec4i(q >> vec4u(28u))) * scale + least;
+    }
+    case 0u: {
+      let at = (quad * shape.words + word) * 8u;
+      for (var i = 0u; i < 8u; i++) {
+        (*w)[i] = bitcast<vec4f>(word_at(at + i));
+      }
+    }
+    case 1u: {
+      let at = (quad * shape.words + word) * 4u;
+      for (var i = 0u; i < 4u; i++) {
+        let q = word_at(at + i);
+        let a = unpack2x16float(q.x);
+        let b = unpack2x16float(q.y);
+        let c = unpack2x16float(q.z);
+        let d = unpack2x16float(q.w);
+        (*w)[2u * i] = vec4f(a.x, b.x, c.x, d.x);
+        (*w)[2u * i + 1u] = vec4f(a.y, b.y, c.y, d.y);
+      }
+    }
+    default: {
+      let at = (quad * shape.words + word) * 4u;
+      for (var i = 0u; i < 4u; i++) {
+        let q = word_at(at + i);
+        (*w)[2u * i] = bitcast<vec4f>(q << vec4u(16u));
+        (*w)[2u * i + 1u] = bitcast<vec4f>(q & vec4u(0xffff0000u));
+      }
+    }
+  }
+}
