@@ -1,4 +1,5 @@
 /** Reading config.json strictly: what is missing, malformed or not computed by the port is named. */
+import type { TrunkConfig } from "../model/text_trunk.ts";
 
 export type Json = Record<string, unknown>;
 
@@ -71,6 +72,39 @@ export class ConfigReader {
         `Cannot serve this checkpoint: ${this.path}${key} is ${JSON.stringify(value)}, known: ${allowed}`,
       );
     }
+  }
+
+  numbers(key: string, fallback?: number[]): number[] {
+    const value = this.#value(key) ?? fallback;
+    if (!Array.isArray(value) || !value.every((n) => typeof n === "number")) {
+      throw new Error(`Cannot read config.json: ${this.path}${key} is not a list of numbers`);
+    }
+    return value;
+  }
+
+  /** A text trunk in transformers' keys; what the architecture fixes comes from the caller. */
+  trunk(fixed: { qkNorm: boolean; qkvBias: boolean }): TrunkConfig {
+    this.only("hidden_act", ["silu"]);
+    const heads = this.number("num_attention_heads");
+    const hidden = this.number("hidden_size");
+    return {
+      vocabSize: this.number("vocab_size"),
+      hidden,
+      layers: this.number("num_hidden_layers"),
+      heads,
+      kvHeads: this.number("num_key_value_heads", heads),
+      headDim: this.number("head_dim", hidden / heads),
+      intermediate: this.number("intermediate_size"),
+      eps: this.number("rms_norm_eps", 1e-6),
+      ...fixed,
+      tied: this.flag("tie_word_embeddings", false),
+    };
+  }
+
+  /** Longest sequence in tokens: the trunk's limit, or `tokenizer_model_max_length` where that is shorter. */
+  maxContext(fallback: number): number {
+    const longest = this.number("max_position_embeddings", fallback);
+    return Math.min(longest, this.number("tokenizer_model_max_length", longest));
   }
 
   /** Refuses rotary scaling other than the default. */

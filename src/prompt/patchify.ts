@@ -11,6 +11,13 @@ export interface Normalisation {
   normalise?: "fused" | "rescaled";
 }
 
+/** Of OpenAI's CLIP, whose figures Qwen2-VL took over; by the slow processor. */
+export const CLIP: Normalisation = {
+  mean: [0.48145466, 0.4578275, 0.40821073],
+  std: [0.26862954, 0.26130258, 0.27577711],
+  normalise: "rescaled",
+};
+
 export interface PatchOptions extends Normalisation {
   patchSize: number;
   temporalPatchSize: number;

@@ -44,6 +44,10 @@ Deno.test("what is not computed is refused by name", async () => {
   const cases: [keyof typeof CONFIGS, Record<string, unknown>, RegExp][] = [
     ["valley2_5", { use_sliding_window: true }, /use_sliding_window is true/],
     ["valley2_5", { navit_merger_hidden_dim: null }, /navit_merger_hidden_dim/],
+    ["valley2_5", { vision_config: { patch_size: 16 } }, /vision_config.patch_size is 16, known: 14/],
+    ["valley2_5", { hidden_act: "gelu" }, /hidden_act is "gelu"/],
+    ["valley2", { qwen2vl_vit_config: { spatial_merge_size: 4 } }, /spatial_merge_size is 4, known: 2/],
+    ["valley2", { qwen2vl_vit_config: { hidden_size: 3584 } }, /qwen2vl_vit_config.hidden_size is 3584/],
     ["valley2", { mm_projector_type: "mlp_pixel_shuffle" }, /mm_projector_type is "mlp_pixel_shuffle"/],
     ["valley2", { tokenize_function: "st_argmax" }, /tokenize_function is "st_argmax"/],
     ["valley2", { eagle_vision_tower: null }, /eagle_vision_tower is missing/],

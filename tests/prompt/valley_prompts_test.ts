@@ -73,6 +73,33 @@ Deno.test("Valley2 and Valley2.5: pictures stand where their parts stand, one fe
   }
 });
 
+Deno.test("Valley2 and Valley2.5: frames and pixels as asked, what does not fit is named", async () => {
+  const plans: [PromptBuilder, number][] = [
+    [valley25Prompt({ ...rest, tokenizer: marked }, { maxContext: 4096 }, media), 256 * 784],
+    [valley2Prompt({ ...rest, tokenizer: marked }, two, media), 16384 * 784],
+    [valley2Prompt({ ...rest, tokenizer: marked }, two, media, { style: "chat" }), 1280 * 784],
+  ];
+  for (const [builder, most] of plans) {
+    const own = builder.videoPlan();
+    assertEquals([own.nframes, own.spread, own.raw, own.minPixels, own.maxPixels], [
+      8,
+      true,
+      true,
+      3136,
+      most,
+    ]);
+    const asked = builder.videoPlan({ nframes: 3, maxPixels: 2000 });
+    assertEquals([asked.nframes, asked.minPixels, asked.maxPixels], [3, 2000, 2000]);
+    await assertThrows(() => builder.videoPlan({ fps: 2 }), /fps is not known/);
+    await assertThrows(
+      () => builder.videoPlan({ nframes: 65 }),
+      /nframes must be a whole number from 1 to 64/,
+    );
+    await assertThrows(() => builder.videoPlan({ minPixels: most + 1 }), /min_pixels must be/);
+    await assertThrows(() => builder.videoPlan({ maxPixels: 16384 * 784 + 1 }), /max_pixels must be/);
+  }
+});
+
 Deno.test("Valley2: one picture is tiled, several are not; a black one where there is none, unless told", async () => {
   const builder = valley2Prompt({ ...rest, tokenizer: marked }, two, media);
   const tiles = async (...parts: ChatPart[]) =>

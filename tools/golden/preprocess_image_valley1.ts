@@ -2,7 +2,7 @@
 import { decodeImage } from "../../src/prompt/image.ts";
 import { PLAIN_IMAGE } from "../../src/prompt/pixels.ts";
 import { planesOf, squareOf } from "../../src/prompt/square.ts";
-import { CLIP } from "../../src/families/valley1/preprocessor.ts";
+import { CLIP } from "../../src/prompt/patchify.ts";
 import { spreadFrames, steppedFrames } from "../../src/prompt/video_rule.ts";
 import { difference, Expected, figures, listOf, readCase } from "./files.ts";
 import { same, sumOf } from "./picture_checks.ts";

@@ -5,7 +5,8 @@ import { patchify } from "../../src/prompt/patchify.ts";
 import { PLAIN_IMAGE } from "../../src/prompt/pixels.ts";
 import { planesOf, tilesOf } from "../../src/prompt/square.ts";
 import type { PixelLimits } from "../../src/prompt/smart_resize.ts";
-import { QWEN2VL, SIGLIP } from "../../src/families/valley2/preprocessor.ts";
+import { QWEN2VL_PATCH } from "../../src/families/qwen2vl.ts";
+import { SIGLIP } from "../../src/families/valley2/preprocessor.ts";
 import { keptMap, layoutOf, siglipTokens, type Tiling } from "../../src/families/valley2/tiling.ts";
 import { difference, Expected, figures, listOf, readCase, readJson } from "./files.ts";
 import { orRefused, same, sumOf } from "./picture_checks.ts";
@@ -53,7 +54,7 @@ export async function runPreprocessImage2(dir: string): Promise<CaseResult> {
         const limits = { minPixels: whole.min_pixels, maxPixels: whole.max_pixels };
         const [h, w] = navitSizes(height, width, limits).first;
         check(same(whole.fetch_size, [w, h]), `first resized to ${w}×${h}`);
-        const { data, grid } = patchify([navitFit(picture, limits)], QWEN2VL);
+        const { data, grid } = patchify([navitFit(picture, limits)], QWEN2VL_PATCH);
         check(same(whole.grid_thw, grid), `grid ${grid}`);
         values(data, whole);
       }

@@ -4,7 +4,7 @@ import { FIRST_LIMITS, navitFit, navitSizes } from "../../src/prompt/navit_resiz
 import { patchify } from "../../src/prompt/patchify.ts";
 import { PLAIN_IMAGE } from "../../src/prompt/pixels.ts";
 import { resize } from "../../src/prompt/resize.ts";
-import { VALLEY25_PATCH } from "../../src/families/valley2_5/preprocessor.ts";
+import { QWEN2VL_PATCH } from "../../src/families/qwen2vl.ts";
 import { difference, Expected, figures, listOf, readCase, readJson } from "./files.ts";
 import { orRefused, same, sumOf } from "./picture_checks.ts";
 import type { CaseResult } from "./report.ts";
@@ -16,7 +16,7 @@ export async function runPreprocessImage25(dir: string): Promise<CaseResult> {
   const lines: string[] = [], failures: string[] = [];
   const golden = readCase(dir, "preprocess-image", "valley2_5");
   const expected = new Expected(dir);
-  const patch = VALLEY25_PATCH;
+  const patch = QWEN2VL_PATCH;
   const shape = [golden.patch_size, golden.merge_size, golden.temporal_patch_size];
   if (!same(shape, [patch.patchSize, patch.mergeSize, patch.temporalPatchSize])) {
     failures.push(`patch, merge and temporal sizes ${shape} are not Valley2.5's`);

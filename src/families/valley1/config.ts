@@ -26,44 +26,29 @@ const READ_BY_NOBODY = ["mm_vision_tower", "tune_mm_mlp_adapter", "freeze_mm_mlp
 /** @throws Error naming the key that is missing, malformed or not supported. */
 export function readValley1Config(json: Json): Valley1Config {
   const root = new ConfigReader(json);
-  root.only("hidden_act", ["silu"]);
   root.only("attention_bias", [false]);
   root.only("mlp_bias", [false]);
   root.only("use_mm_proj", [true]);
   root.only("mm_use_im_start_end", [true]); // without the markers the official code splices nothing
   root.only("sep_image_conv_front", [false]);
   root.plainRope();
-  const heads = root.number("num_attention_heads");
-  const hidden = root.number("hidden_size");
+  const text = root.trunk({ qkNorm: false, qkvBias: false });
   const { vision, markers } = readVision(root);
   if (root.number("mm_hidden_size", vision.hidden) !== vision.hidden) {
     throw new Error(`Cannot read config.json: mm_hidden_size is not the tower's ${vision.hidden}`);
   }
-  const longest = root.number("max_position_embeddings", 2048);
   const delta = root.flag("use_delta_transformer", false);
   const importance = root.flag("use_patch_importance_pooling", false);
   const config = {
-    text: {
-      vocabSize: root.number("vocab_size"),
-      hidden,
-      layers: root.number("num_hidden_layers"),
-      heads,
-      kvHeads: root.number("num_key_value_heads", heads),
-      headDim: root.number("head_dim", hidden / heads),
-      intermediate: root.number("intermediate_size"),
-      eps: root.number("rms_norm_eps", 1e-6),
-      qkNorm: false,
-      qkvBias: false,
-      tied: root.flag("tie_word_embeddings", false),
-    },
+    text,
     vision,
     pooling: {
       variant: delta ? "v3" as const : importance ? "v2" as const : "v1" as const,
-      hidden,
+      hidden: text.hidden,
       patches: patchesOfSide(vision) ** 2,
     },
     ropeTheta: root.number("rope_theta", 10_000),
-    maxContext: Math.min(longest, root.number("tokenizer_model_max_length", longest)),
+    maxContext: root.maxContext(2048),
     markers,
   };
   root.warnUnread(READ_BY_NOBODY);

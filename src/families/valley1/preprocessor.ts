@@ -1,13 +1,7 @@
 /** How Valley (2023) takes pictures and frames (VALLEY1.md "Preprocessing"). */
 import { type Clip, type MediaLimits, PromptError, type Raster, type VideoPlan } from "../family.ts";
-import type { Normalisation } from "../../prompt/patchify.ts";
+import { SPREAD, wholeLimit } from "../media_limits.ts";
 import { spreadFrames } from "../../prompt/video_rule.ts";
-
-export const CLIP: Normalisation = {
-  mean: [0.48145466, 0.4578275, 0.40821073],
-  std: [0.26862954, 0.26130258, 0.27577711],
-  normalise: "rescaled",
-};
 
 /** Frames of a clip, whatever the file's length. */
 export const FRAMES = 8;
@@ -30,28 +24,8 @@ export function refuseLimits(limits: MediaLimits = {}): void {
 export function videoPlan(limits: MediaLimits = {}): VideoPlan {
   refuseLimits(limits);
   const { fps = null } = limits;
-  const nframes = limits.nframes ?? (fps === null ? FRAMES : null);
-  if (nframes !== null && (!Number.isInteger(nframes) || nframes < 1 || nframes > MAX_FRAMES)) {
-    throw new PromptError(
-      `nframes must be a whole number from 1 to ${MAX_FRAMES}`,
-      "invalid_media_limit",
-      "mm_processor_kwargs",
-    );
-  }
-  return {
-    fps,
-    nframes,
-    defaultFps: 1,
-    minFrames: 1,
-    maxFrames: MAX_FRAMES,
-    frameFactor: 1,
-    spread: true,
-    raw: true,
-    sizeFactor: 1,
-    minPixels: 1,
-    maxPixels: 1,
-    totalPixels: null,
-  };
+  const nframes = wholeLimit("nframes", limits.nframes, MAX_FRAMES) ?? (fps === null ? FRAMES : null);
+  return { ...SPREAD, fps, nframes, maxFrames: MAX_FRAMES, sizeFactor: 1, minPixels: 1, maxPixels: 1 };
 }
 
 /** Frames of a clip: those of a file are sampled already, of a list 8 are taken by the same rule. */

@@ -14,6 +14,7 @@ import { patchesOfSide } from "../../model/vision_clip.ts";
 import type { CheckpointFiles } from "../../prompt/checkpoint_files.ts";
 import { ControlText, type Rendered } from "../../prompt/control_text.ts";
 import type { Media } from "../../prompt/media.ts";
+import { CLIP } from "../../prompt/patchify.ts";
 import { PLAIN_IMAGE } from "../../prompt/pixels.ts";
 import { type ChatTemplate, render, stringsOf, type TemplateMessage } from "../../prompt/template.ts";
 import { Tokenizer } from "../../prompt/tokenizer.ts";
@@ -30,7 +31,7 @@ import {
   training,
   type Turn,
 } from "./conversation.ts";
-import { CLIP, FRAMES, framesOf, refuseLimits, videoPlan } from "./preprocessor.ts";
+import { FRAMES, framesOf, refuseLimits, videoPlan } from "./preprocessor.ts";
 import { type MarkerIds, splices } from "./splice.ts";
 
 export interface Valley1PromptOptions {

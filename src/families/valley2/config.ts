@@ -3,6 +3,7 @@ import type { TrunkConfig } from "../../model/text_trunk.ts";
 import { type ClipVisionConfig, patchesOfSide } from "../../model/vision_clip.ts";
 import type { Qwen2VisionConfig } from "../../model/vision_qwen2vl.ts";
 import { ConfigReader, type Json } from "../config_reader.ts";
+import { readQwen2Vl } from "../qwen2vl.ts";
 import type { Tiling } from "./tiling.ts";
 
 export interface Valley2Config {
@@ -15,7 +16,7 @@ export interface Valley2Config {
   /** One picture alone is tiled; several are thumbnails only. */
   tileOneOnly: boolean;
   ropeTheta: number;
-  /** Longest sequence in tokens: the trunk's limit, or `tokenizer_model_max_length` where that is shorter. */
+  /** Longest sequence in tokens. */
   maxContext: number;
 }
 
@@ -45,7 +46,6 @@ const READ_BY_NOBODY = [
 /** @throws Error naming the key that is missing, malformed or not supported. */
 export function readValley2Config(json: Json): Valley2Config {
   const root = new ConfigReader(json);
-  root.only("hidden_act", ["silu"]);
   root.only("use_sliding_window", [false]);
   root.only("use_special_start_end_token", [true]);
   root.only("mm_projector_type", ["ovis_conv_adapter"]);
@@ -60,32 +60,18 @@ export function readValley2Config(json: Json): Valley2Config {
       "Cannot serve this checkpoint: eagle_vision_tower is missing, the second tower is needed",
     );
   }
-  const heads = root.number("num_attention_heads");
-  const hidden = root.number("hidden_size");
+  const text = root.trunk({ qkNorm: false, qkvBias: true });
   const siglip = readSiglip(root);
   const tiling = readTiling(root, siglip);
-  const longest = root.number("max_position_embeddings", 32768);
   const config = {
-    text: {
-      vocabSize: root.number("vocab_size"),
-      hidden,
-      layers: root.number("num_hidden_layers"),
-      heads,
-      kvHeads: root.number("num_key_value_heads", heads),
-      headDim: root.number("head_dim", hidden / heads),
-      intermediate: root.number("intermediate_size"),
-      eps: root.number("rms_norm_eps", 1e-6),
-      qkNorm: false,
-      qkvBias: true,
-      tied: root.flag("tie_word_embeddings", false),
-    },
+    text,
     siglip,
-    qwen2vl: readQwen2Vl(root, hidden),
+    qwen2vl: readQwen2Vl(root.optional("qwen2vl_vit_config"), text.hidden),
     words: root.number("mlp_hidden_dim", 32000),
     tiling,
     tileOneOnly: root.flag("only_crop_single_image", true),
     ropeTheta: root.number("rope_theta", 1_000_000),
-    maxContext: Math.min(longest, root.number("tokenizer_model_max_length", longest)),
+    maxContext: root.maxContext(32768),
   };
   root.warnUnread(READ_BY_NOBODY);
   return config;
@@ -138,30 +124,5 @@ function readTiling(root: ConfigReader, siglip: ClipVisionConfig): Tiling {
     to: [c, d],
     side,
     maxTokens: root.number("max_vision_token", 100_000),
-  };
-}
-
-/** Official configs do not have it: Qwen2-VL-7B's, fixed in the code. */
-function readQwen2Vl(root: ConfigReader, outHidden: number): Qwen2VisionConfig {
-  const v = root.optional("qwen2vl_vit_config");
-  v.only("hidden_act", ["quick_gelu"]);
-  const width = v.number("embed_dim", 1280);
-  const merge = v.number("spatial_merge_size", 2);
-  if (v.number("hidden_size", outHidden) !== outHidden) {
-    throw new Error(
-      `Cannot read config.json: qwen2vl_vit_config.hidden_size is not the trunk's ${outHidden}`,
-    );
-  }
-  return {
-    depth: v.number("depth", 32),
-    hidden: width,
-    heads: v.number("num_heads", 16),
-    intermediate: width * v.number("mlp_ratio", 4),
-    patch: v.number("patch_size", 14),
-    temporalPatch: v.number("temporal_patch_size", 2),
-    channels: v.number("in_channels", 3),
-    merge,
-    mergerHidden: width * merge ** 2,
-    outHidden,
   };
 }

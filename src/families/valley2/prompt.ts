@@ -1,15 +1,14 @@
 /** Valley2's prompt side (VALLEY2.md): ChatML, pictures in tiles and whole. */
-import type { ChatMessage, MediaFeature, Raster } from "../family.ts";
+import type { ChatMessage, MediaFeature } from "../family.ts";
 import type { CheckpointFiles } from "../../prompt/checkpoint_files.ts";
 import { renderChatml } from "../../prompt/chatml.ts";
 import type { TileOptions } from "../../prompt/features.ts";
 import type { Media } from "../../prompt/media.ts";
-import { navitSizes } from "../../prompt/navit_resize.ts";
-import type { PixelLimits } from "../../prompt/smart_resize.ts";
 import type { PromptChoices } from "../prompt_options.ts";
 import { type PictureFamily, PicturePrompt } from "../picture_prompt.ts";
+import { framesPlan, pixelLimits, QWEN2VL_PATCH, qwen2vlTokens } from "../qwen2vl.ts";
 import type { Valley2Config } from "./config.ts";
-import { LIMITS, pixelLimits, QWEN2VL, SIGLIP, type Style, videoPlan } from "./preprocessor.ts";
+import { LIMITS, SIGLIP, type Style } from "./preprocessor.ts";
 import { layoutOf, siglipTokens } from "./tiling.ts";
 
 export interface Valley2PromptOptions {
@@ -60,16 +59,11 @@ export function valley2Prompt(
         layout: tiled(pictures) ? layoutOf(width, height, tiling) : null,
         tokens: siglipTokens(width, height, tiled(pictures), tiling),
       };
-      return media.tiledFeature(picture, tiles, limits, QWEN2VL);
+      return media.tiledFeature(picture, tiles, limits, QWEN2VL_PATCH);
     },
-    videoPlan: (asked) => videoPlan(LIMITS[style], asked),
+    videoPlan: (asked) => framesPlan(LIMITS[style], asked),
   };
   return new PicturePrompt(files, family, media);
-}
-
-function qwen2vlTokens({ width, height }: Raster, limits: PixelLimits): number {
-  const [h, w] = navitSizes(height, width, limits).last;
-  return h * w / 784;
 }
 
 function withQwenSystem(messages: ChatMessage[]): ChatMessage[] {

@@ -2,12 +2,13 @@
 import type { TrunkConfig } from "../../model/text_trunk.ts";
 import type { Qwen2VisionConfig } from "../../model/vision_qwen2vl.ts";
 import { ConfigReader, type Json } from "../config_reader.ts";
+import { readQwen2Vl } from "../qwen2vl.ts";
 
 export interface Valley25Config {
   text: TrunkConfig;
   vision: Qwen2VisionConfig;
   ropeTheta: number;
-  /** Longest sequence in tokens: the trunk's limit, or `tokenizer_model_max_length` where that is shorter. */
+  /** Longest sequence in tokens. */
   maxContext: number;
 }
 
@@ -39,45 +40,19 @@ const READ_BY_NOBODY = [
 /** @throws Error naming the key that is missing, malformed or not supported. */
 export function readValley25Config(json: Json): Valley25Config {
   const root = new ConfigReader(json);
-  root.only("hidden_act", ["silu"]);
   root.only("attention_bias", [false]);
   root.only("use_sliding_window", [false]);
   root.only("use_special_start_end_token", [true]);
   root.plainRope();
-  const heads = root.number("num_attention_heads");
-  const hidden = root.number("hidden_size");
-  const v = root.optional("vision_config"); // official configs have none: the numbers are fixed in the code
-  v.only("hidden_act", ["quick_gelu"]);
-  const width = v.number("embed_dim", 1280);
-  const longest = root.number("max_position_embeddings", 32768);
+  const text = root.trunk({ qkNorm: true, qkvBias: false });
   const config = {
-    text: {
-      vocabSize: root.number("vocab_size"),
-      hidden,
-      layers: root.number("num_hidden_layers"),
-      heads,
-      kvHeads: root.number("num_key_value_heads", heads),
-      headDim: root.number("head_dim", hidden / heads),
-      intermediate: root.number("intermediate_size"),
-      eps: root.number("rms_norm_eps", 1e-6),
-      qkNorm: true,
-      qkvBias: false,
-      tied: root.flag("tie_word_embeddings", false),
-    },
+    text,
     vision: {
-      depth: v.number("depth", 32),
-      hidden: width,
-      heads: v.number("num_heads", 16),
-      intermediate: width * v.number("mlp_ratio", 4),
-      patch: v.number("patch_size", 14),
-      temporalPatch: v.number("temporal_patch_size", 2),
-      channels: v.number("in_channels", 3),
-      merge: v.number("spatial_merge_size", 2),
+      ...readQwen2Vl(root.optional("vision_config"), text.hidden),
       mergerHidden: root.number("navit_merger_hidden_dim"),
-      outHidden: hidden,
     },
     ropeTheta: root.number("rope_theta", 1_000_000),
-    maxContext: Math.min(longest, root.number("tokenizer_model_max_length", longest)),
+    maxContext: root.maxContext(32768),
   };
   root.warnUnread(READ_BY_NOBODY);
   return config;

@@ -4,6 +4,7 @@ import { type MediaLimits, PromptError, type VideoPlan } from "../family.ts";
 import type { PatchOptions } from "../../prompt/patchify.ts";
 import type { PixelLimits } from "../../prompt/smart_resize.ts";
 import type { CheckpointFiles } from "../../prompt/checkpoint_files.ts";
+import { wholeLimit } from "../media_limits.ts";
 import type { Valley3Config } from "./config.ts";
 
 type Json = Record<string, unknown>;
@@ -110,11 +111,11 @@ export function videoPlan({ video }: Valley3Preprocessor, limits: MediaLimits = 
   return {
     ...video,
     fps,
-    nframes: limits.nframes === undefined ? null : lowered("nframes", limits.nframes, video.maxFrames),
+    nframes: wholeLimit("nframes", limits.nframes, video.maxFrames) ?? null,
     maxFrames,
     minFrames: Math.min(
       maxFrames,
-      limits.minFrames === undefined ? video.minFrames : lowered("min_frames", limits.minFrames, maxFrames),
+      wholeLimit("min_frames", limits.minFrames, maxFrames) ?? video.minFrames,
     ),
     maxPixels,
     minPixels: Math.min(maxPixels, lowered("min_pixels", limits.minPixels, video.minPixels)),
@@ -123,17 +124,8 @@ export function videoPlan({ video }: Valley3Preprocessor, limits: MediaLimits = 
 
 const MAX_FPS = 120;
 
-function lowered(name: string, asked: number | undefined, limit: number): number {
-  if (asked === undefined) return limit;
-  if (!Number.isInteger(asked) || asked < 1 || asked > limit) {
-    throw new PromptError(
-      `${name} must be a whole number from 1 to ${limit}`,
-      "invalid_media_limit",
-      "mm_processor_kwargs",
-    );
-  }
-  return asked;
-}
+const lowered = (name: string, asked: number | undefined, limit: number): number =>
+  wholeLimit(name, asked, limit) ?? limit;
 
 /** `min_pixels`/`max_pixels`, else `size.{shortest_edge, longest_edge}` or `size.{min_pixels, max_pixels}`. */
 function pixelLimits(json: Json): PixelLimits | null {
