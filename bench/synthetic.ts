@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { planOf } from "../src/weights/convert_file.ts";
+import { realDisk, writeAll } from "../src/weights/disk.ts";
 import { becomesInt4 } from "../src/weights/keep_rule.ts";
 import { FORMAT, type Manifest, writeManifest } from "../src/weights/manifest.ts";
 import { type PlannedTensor, safetensorsHeader } from "../src/weights/safetensors_writer.ts";
@@ -58,15 +59,15 @@ export function writeSynthetic(folder: string, { config, tensors }: ModelShape):
     tensors: {},
     crc32: {},
   };
-  const file = Deno.openSync(`${folder}/${FILE}`, { create: true, write: true, truncate: true });
+  const file = realDisk.open(`${folder}/${FILE}`, "create");
   const whole = createHash("sha256").update(header);
-  write(file, header);
+  writeAll(file, header);
   for (const t of plan) {
     const digest = createHash("sha256");
     let crc = 0;
     for (let at = 0; at < t.bytes; at += PIECE) {
       const bytes = contentOf(t).subarray(0, Math.min(PIECE, t.bytes - at));
-      write(file, bytes);
+      writeAll(file, bytes);
       digest.update(bytes);
       whole.update(bytes);
       crc = crc32(bytes, crc);
@@ -79,8 +80,4 @@ export function writeSynthetic(folder: string, { config, tensors }: ModelShape):
   Deno.writeTextFileSync(`${folder}/config.json`, JSON.stringify(config, null, 1) + "\n");
   writeManifest(folder, manifest);
   return size;
-}
-
-function write(file: Deno.FsFile, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
 }

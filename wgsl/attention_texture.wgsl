@@ -50,16 +50,10 @@ fn main(
   @builtin(global_invocation_id) id: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  var row = group.x + group.z * 32768u;
-  var head = group.y;
-  var begin = lane;
-  var step = WG;
-  if (EACH == 1u) {
-    row = id.x / shape.heads;
-    head = id.x % shape.heads;
-    begin = 0u;
-    step = 1u;
-  }
+  let row = select(group.x + group.z * 32768u, id.x / shape.heads, EACH == 1u);
+  let head = select(group.y, id.x % shape.heads, EACH == 1u);
+  let begin = select(lane, 0u, EACH == 1u);
+  let step = select(WG, 1u, EACH == 1u);
   if (row >= shape.rows) {
     return;
   }

@@ -191,7 +191,7 @@ export class Runtime implements PassHost {
   }
 
   destroy(): void {
-    this.#groups.clear();
+    this.forgetGroups();
     this.memory.freeAll();
     this.gpu.device.destroy();
   }
