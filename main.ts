@@ -10,7 +10,7 @@ import { serveOptions, UsageError } from "./src/commands/options.ts";
 import { pullCommand } from "./src/commands/pull.ts";
 import { serve } from "./src/commands/serve.ts";
 import { supervise } from "./src/commands/supervise.ts";
-import { CHAT_USAGE, SERVE_USAGE, USAGE } from "./src/commands/usage.ts";
+import { CHAT_USAGE, SERVE_USAGE, SUPERVISE_USAGE, USAGE } from "./src/commands/usage.ts";
 
 const DEMO = new URL("./weights/demo", import.meta.url).pathname;
 const DEMO_NAME = "valley3-demo";
@@ -44,7 +44,7 @@ async function main([command, ...args]: string[]): Promise<number> {
       case "models":
         return modelsCommand(args, env, TERMINAL);
       case "supervise":
-        return await supervise(args);
+        return args[0] === "--help" ? tell(SUPERVISE_USAGE) : await supervise(args);
       case "batch":
         return await batchCommand(args, env, TERMINAL);
       case "doctor":

@@ -1,4 +1,4 @@
-/** What `--help` says of the whole, of `serve` and of `chat`; the other commands' texts stand beside them. */
+/** What `--help` says of the whole, of `serve`, `supervise` and `chat`; the other commands' texts stand beside them. */
 
 export const USAGE =
   `valley serve [--model FOLDER|ORG/NAME] …   answer over HTTP; pulls and converts what is not there
@@ -25,6 +25,14 @@ Examples:
   valley serve
   valley serve --model bytedance-research/Valley3-8B-Instruct --port 8000
   valley serve --model ~/valley3-8b-int4 --host 0.0.0.0 --api-keys keys.json`;
+
+export const SUPERVISE_USAGE = `valley supervise serve …
+
+Starts \`valley serve …\` as a child, and again when it ends otherwise than with 0, 3 or 64: after 0.2 s at first, at
+most 30 s. SIGTERM and Ctrl-C go on to the child. Its flags: valley serve --help.
+
+Example:
+  valley supervise serve --model ~/valley3-8b-int4 --host 0.0.0.0 --api-keys keys.json`;
 
 export const CHAT_USAGE = `valley chat [--url URL] [--model NAME] [--effort LEVEL] [--key KEY]
 

@@ -1,5 +1,6 @@
 /** The supervisor starts a server again that was killed, and ends with it when told to. */
 
+import { USAGE } from "../../src/commands/usage.ts";
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
 import { chooseFreePort, waitForStatus } from "../support/processes.ts";
 
@@ -75,5 +76,18 @@ Deno.test("what is no server is not supervised, and a wrong command line not tri
     }).output();
     assertEquals(code, 64);
     assertMatch(new TextDecoder().decode(stderr), pattern);
+  }
+});
+
+Deno.test("--help is answered by every command, not refused", async () => {
+  const commands = [...new Set([...USAGE.matchAll(/^valley (\w+)/gm)].map(([, command]) => command))];
+  assert(commands.length > 7, "the usage names the commands");
+  for (const command of commands) {
+    const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--quiet", "--no-check", main, command, "--help"],
+      stderr: "null",
+    }).output();
+    assertEquals([command, code], [command, 0]);
+    assertMatch(new TextDecoder().decode(stdout), new RegExp(`^valley ${command}\\b`));
   }
 });
