@@ -6,76 +6,24 @@
 import { safePattern } from "./json_pattern.ts";
 import { disjoint, guessedTypes, hasType } from "./json_schema_facts.ts";
 import { numberInRange, stringOfLength } from "./json_rules.ts";
-
-type Json = Record<string, unknown>;
+import {
+  bounds,
+  CONSTRAINTS,
+  countOf,
+  FORMATS,
+  type Json,
+  listOf,
+  NOT_ENFORCED,
+  objectOf,
+  SchemaError,
+  TYPES,
+} from "./json_schema_words.ts";
 
 /** Bounds on what is looked at at all; the compiler has its own deadline. */
 const MOST_NODES = 2000, MOST_DEPTH = 48, MOST_CHOICES = 1000, MOST_BYTES = 256 << 10;
 
-/** Say nothing about what is valid. Unknown words do neither, by the standard. */
-const NOT_ENFORCED = [
-  "not",
-  "if",
-  "then",
-  "else",
-  "dependentRequired",
-  "dependentSchemas",
-  "dependencies",
-  "contains",
-  "minContains",
-  "maxContains",
-  "multipleOf",
-  "patternProperties",
-  "propertyNames",
-  "unevaluatedProperties",
-  "unevaluatedItems",
-  "$dynamicRef",
-  "$recursiveRef",
-  "divisibleBy",
-  "disallow",
-  "extends",
-];
-/** What constrains beside `anyOf`, `$ref` and the like. */
-const CONSTRAINTS = [
-  "type",
-  "enum",
-  "const",
-  "anyOf",
-  "oneOf",
-  "allOf",
-  "$ref",
-  "properties",
-  "required",
-  "additionalProperties",
-  "minProperties",
-  "maxProperties",
-  "items",
-  "prefixItems",
-  "additionalItems",
-  "minItems",
-  "maxItems",
-  "uniqueItems",
-  "minLength",
-  "maxLength",
-  "pattern",
-  "minimum",
-  "maximum",
-  "exclusiveMinimum",
-  "exclusiveMaximum",
-];
-const TYPES = ["null", "boolean", "integer", "number", "string", "array", "object"];
-const FORMATS = new Set(["date", "time", "date-time", "duration", "email", "ipv4", "ipv6", "uuid"]);
-
 /** `type` beside `enum` and `const` is only looked at. */
 const impliedBy = (word: string, other: string) => other === "type" && (word === "enum" || word === "const");
-
-/** Where a schema can't be taken: `path` as clients write it, from the schema's own root. */
-export class SchemaError extends Error {
-  constructor(readonly path: string, message: string) {
-    super(message);
-    this.name = "SchemaError";
-  }
-}
 
 /** A schema that the grammar enforces in full. */
 export interface Enforced {
@@ -325,11 +273,9 @@ class Reader {
     if (most !== undefined && most < fewest) {
       throw new SchemaError(`${path}.maxItems`, "it is less than minItems");
     }
-    if (first.length > 0 && (fewest < first.length || (most ?? Infinity) < first.length)) {
-      // The grammar writes the whole beginning.
-      if ((most ?? Infinity) < first.length) {
-        throw new SchemaError(`${path}.maxItems`, "it is less than prefixItems");
-      }
+    // The grammar writes the whole beginning.
+    if (most !== undefined && most < first.length) {
+      throw new SchemaError(`${path}.maxItems`, "it is less than prefixItems");
     }
     return {
       ...(first.length === 0 ? {} : { prefixItems: first }),
@@ -350,36 +296,4 @@ function isPlain(value: unknown): boolean {
 /** A value's JSON, as a literal of a grammar. */
 function literal(value: unknown): string {
   return `"${JSON.stringify(value).replace(/["\\]/g, "\\$&")}"`;
-}
-
-type Bounds = Partial<Record<"minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum", number>>;
-
-function bounds(own: Json, path: string): Bounds {
-  const out: Bounds = {};
-  for (const word of ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"] as const) {
-    const value = own[word];
-    if (value === undefined) continue;
-    if (typeof value !== "number" || Math.abs(value) > 1e15) {
-      throw new SchemaError(`${path}.${word}`, "it is not a number within ±10^15");
-    }
-    out[word] = value;
-  }
-  return out;
-}
-
-function countOf(own: Json, word: string, path: string): number | undefined {
-  const value = own[word];
-  if (value === undefined) return undefined;
-  if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 100_000) return value;
-  throw new SchemaError(`${path}.${word}`, "it is not a whole number from 0 to 100000");
-}
-
-function objectOf(value: unknown, path: string): Json {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Json;
-  throw new SchemaError(path, "it is not an object");
-}
-
-function listOf(value: unknown, path: string, most: number, fewest = 1): unknown[] {
-  if (Array.isArray(value) && value.length >= fewest && value.length <= most) return value;
-  throw new SchemaError(path, `it is not a list of ${fewest} to ${most}`);
 }

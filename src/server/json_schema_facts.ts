@@ -1,6 +1,6 @@
 /** What can be told of a schema at a glance. */
 
-type Json = Record<string, unknown>;
+import type { Json } from "./json_schema_words.ts";
 
 /** Types that the words of a schema are about. */
 export function guessedTypes(own: Json): string[] {

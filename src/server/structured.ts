@@ -4,7 +4,8 @@ import { z } from "zod";
 import type { GrammarSpec, JsonRule, Rule, ToolRule } from "../engine/grammar/spec.ts";
 import type { AnswerTags } from "../families/family.ts";
 import { type ApiError, invalid } from "./errors.ts";
-import { enforceable, SchemaError } from "./json_schema.ts";
+import { enforceable } from "./json_schema.ts";
+import { SchemaError } from "./json_schema_words.ts";
 
 const MOST_TEXT = 64 << 10, MOST_CHOICES = 1000;
 

@@ -4,7 +4,8 @@ import { Ajv } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import type { Grammars } from "../../src/engine/grammar/grammars.ts";
 import { type GrammarSpec, printable } from "../../src/engine/grammar/spec.ts";
-import { enforceable, SchemaError } from "../../src/server/json_schema.ts";
+import { enforceable } from "../../src/server/json_schema.ts";
+import { SchemaError } from "../../src/server/json_schema_words.ts";
 
 const STOP = 256;
 
