@@ -150,9 +150,13 @@ export class EngineClient {
 
   /** Gives the Worker the tokenizer, once. Requests that constrain their answers need it. */
   async teach(vocabulary: () => Promise<Vocabulary>): Promise<void> {
-    if (this.state !== "ready") throw new EngineError("The engine is not ready", "unavailable");
+    const ready = () => {
+      if (this.state !== "ready") throw new EngineError("The engine is not ready", "unavailable");
+    };
+    ready();
     if (this.#taught === this.#worker) return;
     const known = await vocabulary();
+    ready(); // the Worker may have died meanwhile; another that still loads would drop what it is told
     if (this.#taught === this.#worker) return;
     this.#taught = this.#worker;
     this.#post({ type: "vocabulary", vocabulary: known });
