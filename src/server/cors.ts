@@ -1,6 +1,6 @@
 /** Pages of other origins that may use this server, where the operator names them. */
 
-const METHODS = "GET, POST, OPTIONS";
+const METHODS = "GET, POST, DELETE, OPTIONS";
 /** What SDKs send; `*` would leave `authorization` out. */
 const HEADERS =
   /^(authorization|content-type|accept|x-api-key|x-request-id|anthropic-[\w-]+|x-stainless-[\w-]+)$/i;

@@ -1,6 +1,7 @@
 /** An answer's text without the labels before it and from its end mark on (`AnswerEdges`), while it streams. */
 
 import type { AnswerEdges } from "../families/family.ts";
+import { longestBeginning } from "./held_text.ts";
 
 export class EdgedText {
   /** The end mark has come: nothing after it counts. */
@@ -38,13 +39,7 @@ export class EdgedText {
       return last;
     }
     // What may become the end mark waits, and white space that may turn out to be the last.
-    let keep = this.#held.length;
-    for (let length = end.length - 1; length > 0; length--) {
-      if (this.#held.endsWith(end.slice(0, length))) {
-        keep -= length;
-        break;
-      }
-    }
+    const keep = this.#held.length - longestBeginning(this.#held, [end]);
     const out = this.#held.slice(0, keep).trimEnd();
     this.#held = this.#held.slice(out.length);
     return out;

@@ -53,7 +53,7 @@ export class HeldText {
 }
 
 /** Length of the longest end of `text` that begins one of `marks`. */
-function longestBeginning(text: string, marks: readonly string[]): number {
+export function longestBeginning(text: string, marks: readonly string[]): number {
   let longest = 0;
   for (const mark of marks) {
     for (let length = Math.min(mark.length - 1, text.length); length > longest; length--) {

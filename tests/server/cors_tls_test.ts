@@ -1,6 +1,7 @@
 /** Pages of other origins, and HTTPS. */
 
 import { DEFAULT_HTTP, listen } from "../../src/server/http_server.ts";
+import { ROUTES } from "../../src/server/routes.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { startServer, user } from "../support/server_harness.ts";
 
@@ -25,6 +26,8 @@ Deno.test("CORS: named origins may, others may not", async () => {
       "authorization, content-type, x-stainless-os",
     );
     assertEquals(before.headers.get("access-control-allow-credentials"), null);
+    const methods = before.headers.get("access-control-allow-methods")!.split(", ");
+    assertEquals(ROUTES.filter(({ method }) => !methods.includes(method)).map(({ path }) => path), []);
     const answer = await ask("POST", { origin: "https://shop.test" });
     assertEquals([answer.status, answer.headers.get("access-control-allow-origin")], [
       200,
