@@ -9,7 +9,7 @@ import type { Exchange } from "./exchange.ts";
 import type { Answer } from "./generation.ts";
 import { chatScores, NO_SCORES, type ScoreWording } from "./logprobs.ts";
 import { data, DONE } from "./sse.ts";
-import { answerInRounds, withMcpTools } from "./tool_loop.ts";
+import { answerInRounds, mayLoop } from "./tool_loop.ts";
 import { readWhole, streamAnswer, type Wording } from "./streaming.ts";
 
 /** Throws ApiError, PromptError or EngineError before anything is answered. */
@@ -20,17 +20,10 @@ export async function chatCompletions(
 ): Promise<Response> {
   const { signal } = request; // looked at at once: made later, it would miss a client that has left
   const chat = parseChatRequest(await readJson(request, context.limits), context.served());
-  const { mcp = null } = context, looped = withMcpTools(chat, mcp);
-  const answer = mcp === null || looped === null
-    ? await answerChat(chat, context, exchange, signal)
-    : await answerInRounds(
-      looped,
-      new Set(chat.prompt.tools.map(({ name }) => name)),
-      mcp,
-      context,
-      exchange,
-      signal,
-    );
+  const { mcp } = context;
+  const answer = mcp !== undefined && mayLoop(chat)
+    ? await answerInRounds(chat, mcp, context, exchange, signal)
+    : await answerChat(chat, context, exchange, signal);
   const head = {
     id: `chatcmpl-${crypto.randomUUID().replaceAll("-", "")}`,
     created: Math.floor(Date.now() / 1000),

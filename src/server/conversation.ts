@@ -37,44 +37,20 @@ export async function buildPrompt(
   return await context.prompt.build(await readConversation(chat, context, signal), chat.prompt);
 }
 
-/** Throws ApiError, PromptError or EngineError if the request is not taken. */
+/**
+ * `conversation`: where its media are decoded already. Throws ApiError, PromptError or EngineError if the request is not
+ * taken.
+ */
 export async function answerChat(
   chat: ChatRequest,
   context: AppContext,
   exchange: Exchange,
   signal: AbortSignal,
+  conversation?: ChatMessage[],
 ): Promise<Answer> {
   const limits = await prepareLimits(chat, context);
-  return await answered(
-    chat,
-    await readConversation(chat, context, signal),
-    limits,
-    context,
-    exchange,
-    signal,
-  );
-}
-
-/** The same for a conversation whose media are decoded already. */
-export async function answerConversation(
-  chat: ChatRequest,
-  conversation: ChatMessage[],
-  context: AppContext,
-  exchange: Exchange,
-  signal: AbortSignal,
-): Promise<Answer> {
-  return await answered(chat, conversation, await prepareLimits(chat, context), context, exchange, signal);
-}
-
-async function answered(
-  chat: ChatRequest,
-  conversation: ChatMessage[],
-  limits: AnswerLimits,
-  context: AppContext,
-  exchange: Exchange,
-  signal: AbortSignal,
-): Promise<Answer> {
-  const prompt = await context.prompt.build(conversation, chat.prompt);
+  const messages = conversation ?? await readConversation(chat, context, signal);
+  const prompt = await context.prompt.build(messages, chat.prompt);
   const { tags: answer, edges = null } = context.served().card;
   const tags = { tools: chat.prompt.tools.length > 0, answer, edges, oneCall: chat.oneCall };
   return startAnswer(prompt, { ...chat.wishes, ...limits }, tags, context, exchange, signal);

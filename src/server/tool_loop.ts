@@ -7,7 +7,7 @@ import type { ChatMessage } from "../families/family.ts";
 import type { ParsedCall } from "./tool_call_text.ts";
 import type { AppContext } from "./app_context.ts";
 import type { ChatRequest } from "./chat_request.ts";
-import { answerConversation, readConversation } from "./conversation.ts";
+import { answerChat, readConversation } from "./conversation.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Answer, ChoiceNews } from "./generation.ts";
 import type { McpTools } from "./mcp_tools.ts";
@@ -22,26 +22,24 @@ export interface McpStep {
   failed: boolean;
 }
 
-/** The request with the servers' tools beside its own, or null where the loop does not apply. */
-export function withMcpTools(chat: ChatRequest, mcp: McpTools | null): ChatRequest | null {
-  if (mcp === null || !chat.mayCall || chat.constraint !== null || chat.wishes.choices > 1) return null;
-  const own = new Set(chat.prompt.tools.map(({ name }) => name));
-  const served = mcp.tools.filter(({ name }) => !own.has(name));
-  return { ...chat, prompt: { ...chat.prompt, tools: [...chat.prompt.tools, ...served] } };
-}
+/** Forced calls, formats and several choices know nothing of the servers' tools. */
+export const mayLoop = ({ mayCall, constraint, wishes }: ChatRequest): boolean =>
+  mayCall && constraint === null && wishes.choices === 1;
 
-/** Throws ApiError, PromptError or EngineError if the request is not taken. */
+/** With the servers' tools beside the request's. Throws ApiError, PromptError or EngineError if it is not taken. */
 export async function answerInRounds(
-  chat: ChatRequest,
-  own: ReadonlySet<string>,
+  asked: ChatRequest,
   mcp: McpTools,
   context: AppContext,
   exchange: Exchange,
   signal: AbortSignal,
 ): Promise<Answer> {
+  const own = new Set(asked.prompt.tools.map(({ name }) => name));
+  const served = mcp.tools.filter(({ name }) => !own.has(name));
+  const chat = { ...asked, prompt: { ...asked.prompt, tools: [...asked.prompt.tools, ...served] } };
   const conversation = await readConversation(chat, context, signal);
   const left = new AbortController(), either = AbortSignal.any([signal, left.signal]);
-  const first = await answerConversation(chat, conversation, context, exchange, either);
+  const first = await answerChat(chat, context, exchange, either, conversation);
   const answer: Answer = { ...first, choices: [], stop: () => left.abort() };
   const serves = (call: ParsedCall) => mcp.has(call.name) && !own.has(call.name);
   answer.choices = [
@@ -101,7 +99,7 @@ async function* rounds(whole: Answer, first: Answer, loop: Loop): AsyncGenerator
       conversation.push({ role: "tool", content: [{ type: "text", text }] });
     }
     const next = { ...chat, wishes: { ...chat.wishes, maxTokens: room } };
-    answer = await answerConversation(next, conversation, context, exchange, signal);
+    answer = await answerChat(next, context, exchange, signal, conversation);
     whole.promptTokens += answer.promptTokens;
   }
 }
