@@ -3,7 +3,7 @@
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 
-/** Most text that a result brings into the conversation. */
+/** Most characters that a result brings into the conversation; where it is cut, the model is told. */
 const MOST_TEXT = 64 << 10;
 const CONNECT_MS = 10_000;
 
@@ -74,7 +74,10 @@ export class McpTools {
       );
       const parts = (result.content ?? []) as { type: string; text?: string }[];
       const text = parts.map((part) => part.type === "text" ? part.text ?? "" : `(${part.type})`).join("\n");
-      return { text: text.slice(0, MOST_TEXT), failed: result.isError === true };
+      const told = text.length > MOST_TEXT
+        ? `${text.slice(0, MOST_TEXT)}\n(cut after ${MOST_TEXT} characters)`
+        : text;
+      return { text: told, failed: result.isError === true };
     } catch (error) {
       signal.throwIfAborted();
       const why = error instanceof SyntaxError ? "the arguments are not JSON" : "the tool gave no answer";

@@ -27,6 +27,9 @@ async function mcpServer() {
       },
     );
     mcp.registerTool("slow", { description: "Never answers", inputSchema: {} }, () => new Promise(() => {}));
+    mcp.registerTool("long", { description: "Says much", inputSchema: {} }, () => ({
+      content: [{ type: "text", text: "x".repeat(70_000) }],
+    }));
     const transport = new StreamableHTTPServerTransport({ sessionIdGenerator: undefined });
     void mcp.connect(transport as never).then(() => transport.handleRequest(request, response));
   });
@@ -92,6 +95,15 @@ Deno.test({ name: "MCP loop", sanitizeOps: false, sanitizeResources: false }, as
     ]);
     const wrong = (await ask('call weather {"town": 1}')).choices[0].message;
     assertEquals(wrong.mcp_calls[0].failed, true);
+  });
+
+  await t.step("a result that is cut says so", async () => {
+    const { text, failed } = await mcp.call("long", "{}", new AbortController().signal);
+    assertEquals([failed, text.length < 66_000, text.slice(-32)], [
+      false,
+      true,
+      "xxxx\n(cut after 65536 characters)".slice(-32),
+    ]);
   });
 
   await t.step("tool_choice none, formats and forced tools know nothing of them", async () => {
