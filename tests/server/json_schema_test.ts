@@ -4,7 +4,8 @@ import { Grammars } from "../../src/engine/grammar/grammars.ts";
 import { numberInRange } from "../../src/server/json_rules.ts";
 import { enforceable } from "../../src/server/json_schema.ts";
 import { SchemaError } from "../../src/server/json_schema_words.ts";
-import { BYTES, randomFrom, walkSchema } from "../../tools/campaign/schema_walk.ts";
+import { randomFrom } from "../../tools/campaign/campaign.ts";
+import { BYTES, walkSchema } from "../../tools/campaign/schema_walk.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 
 const SCHEMAS: unknown[] = [

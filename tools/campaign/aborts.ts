@@ -1,8 +1,7 @@
 /** T-ABORT: clients that leave at random moments. */
 
-import { type Campaign, each, sleep, Tally } from "./campaign.ts";
+import { type Campaign, each, randomFrom, sleep, Tally } from "./campaign.ts";
 import { FAKE, idle, startProcess } from "./server_process.ts";
-import { randomFrom } from "./schema_walk.ts";
 
 export const aborts: Campaign = {
   id: "T-ABORT",

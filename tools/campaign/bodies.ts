@@ -1,12 +1,7 @@
 /** Malformed request bodies: mutants of valid ones, of their bytes, and noise. */
 
 import fc from "fast-check";
-
-const dataUrl = (text: string, mime = "image/png") => `data:${mime};base64,${btoa(text)}`;
-const user = (text: string, ...parts: unknown[]) => ({
-  role: "user",
-  content: parts.length === 0 ? text : [...parts, { type: "text", text }],
-});
+import { dataUrl, user } from "../../tests/support/server_harness.ts";
 
 const VALID: Record<string, unknown>[] = [
   { messages: [user("echo: hi")] },

@@ -2,7 +2,7 @@
 
 import { parseHeader, SafetensorsError, type TensorInfo } from "../../src/gpu/safetensors.ts";
 import { parseManifest } from "../../src/weights/manifest.ts";
-import type { Campaign } from "./campaign.ts";
+import { type Campaign, randomFrom } from "./campaign.ts";
 
 const WIDTH: Record<string, number> = {
   F64: 8,
@@ -41,47 +41,36 @@ const MANIFEST = JSON.stringify({
   crc32: { "a.bias": digest(8) },
 });
 
+/** In a number's place. */
+const IN_PLACE = [
+  "-1",
+  "1e3",
+  "1e400",
+  "0.5",
+  "null",
+  "true",
+  "[]",
+  "{}",
+  "4194305",
+  "211106198978564",
+  "9007199254740993",
+];
 /** Pieces that parsers stumble over. */
 const PIECES = [
-  ...[
-    "-1",
-    "1e3",
-    "1e400",
-    "0.5",
-    "null",
-    "true",
-    "[]",
-    "{}",
-    "4194305",
-    "211106198978564",
-    "9007199254740993",
-  ],
-  ...[
-    '"F32"',
-    '"__proto__"',
-    '"constructor"',
-    '"../x"',
-    "\\u0000",
-    '"',
-    ",",
-    "[0,",
-    "]",
-    "{",
-    "}",
-    "99999999999999999999",
-  ],
+  ...IN_PLACE,
+  '"F32"',
+  '"__proto__"',
+  '"constructor"',
+  '"../x"',
+  "\\u0000",
+  '"',
+  ",",
+  "[0,",
+  "]",
+  "{",
+  "}",
+  "99999999999999999999",
 ];
-
-/** mulberry32. */
-function random(seed: number): () => number {
-  let a = seed >>> 0;
-  return () => {
-    a = (a + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 function mutated(text: string, next: () => number): string {
   const below = (n: number) => Math.floor(next() * n);
@@ -102,7 +91,7 @@ function mutated(text: string, next: () => number): string {
         const number = numbers[below(numbers.length)];
         if (number === undefined) break;
         const end = number.index + number[0].length;
-        text = text.slice(0, number.index) + PIECES[below(11)] + text.slice(end);
+        text = text.slice(0, number.index) + IN_PLACE[below(IN_PLACE.length)] + text.slice(end);
         break;
       }
       default: { // a stretch is moved
@@ -139,7 +128,7 @@ export function tryHeaders(
   count: number,
   seed: number,
 ): { accepted: number; refused: number; wrong: string | null } {
-  const next = random(seed);
+  const next = randomFrom(seed);
   const encoder = new TextEncoder();
   const result = { accepted: 0, refused: 0, wrong: null as string | null };
   for (let i = 0; i < count && result.wrong === null; i++) {

@@ -1,7 +1,6 @@
 /** T-FUZZ-MEDIA: mutated pictures, sounds and videos through the real decoders, over HTTP. */
 
-import { type Campaign, each, Tally } from "./campaign.ts";
-import { randomFrom } from "./schema_walk.ts";
+import { type Campaign, each, randomFrom, Tally } from "./campaign.ts";
 import { FAKE, startProcess } from "./server_process.ts";
 
 const FIXTURES = new URL("../../tests/fixtures/media", import.meta.url).pathname;

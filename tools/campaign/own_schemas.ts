@@ -1,6 +1,6 @@
 /** 300 schemas in the shapes that tools and forms have, the same at every run; one in seven asks for what no grammar holds. */
 
-import { randomFrom } from "./schema_walk.ts";
+import { randomFrom } from "./campaign.ts";
 
 type Json = Record<string, unknown>;
 

@@ -6,9 +6,9 @@
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { Grammars } from "../../src/engine/grammar/grammars.ts";
-import { type Campaign, Tally } from "./campaign.ts";
+import { type Campaign, randomFrom, Tally } from "./campaign.ts";
 import { ownSchemas } from "./own_schemas.ts";
-import { BYTES, randomFrom, walkSchema } from "./schema_walk.ts";
+import { BYTES, walkSchema } from "./schema_walk.ts";
 
 const WALKS = 4;
 

@@ -1,7 +1,6 @@
 /** T-SOAK: a mix of requests for as long as it takes; memory and open files must not grow. */
 
-import { type Campaign, each, quantile, Tally } from "./campaign.ts";
-import { randomFrom } from "./schema_walk.ts";
+import { type Campaign, each, quantile, randomFrom, Tally } from "./campaign.ts";
 import { FAKE, idle, startProcess } from "./server_process.ts";
 
 const PICTURE = `data:image/png;base64,${
