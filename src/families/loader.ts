@@ -38,6 +38,13 @@ export interface FamilyLoader {
   ): Promise<Model>;
 }
 
+/** @throws Error naming a tensor of the checkpoint that nothing computes with. */
+export function refuseUnknown(left: readonly string[], { folder }: Checkpoint): void {
+  if (left.length) {
+    throw new Error(`Cannot load ${folder}: unknown tensor ${left[0]} (${left.length} in all)`);
+  }
+}
+
 /** KV blocks: what the budget, the adapter's bindings and the longest context of all sequences allow. */
 export function planBlocks(
   runtime: Runtime,

@@ -6,7 +6,8 @@ import type { MediaFeature, Model, ModelInfo, Sampled, SequenceStep, StepHandle 
 import type { Pass, Tap } from "../gpu/pass.ts";
 import type { Runtime } from "../gpu/runtime.ts";
 import { rowsOf, type Tensor, type Workspace } from "../gpu/tensor.ts";
-import type { RunnerOptions, TextRunner } from "../model/runner.ts";
+import { plainRope } from "../model/rope.ts";
+import { type RunnerOptions, TextRunner } from "../model/runner.ts";
 import type { TextTrunk } from "../model/text_trunk.ts";
 
 export interface MediaEncoder {
@@ -23,116 +24,105 @@ export interface VisualOptions extends RunnerOptions {
   eosIds: number[];
 }
 
-/** What `ModelInfo` says of such a model. */
-export function visualInfo(
-  runtime: Runtime,
-  family: { name: string; vocabSize: number; hidden: number; maxContext: number },
-  options: VisualOptions,
-): ModelInfo {
-  return {
-    family: family.name,
-    vocabSize: family.vocabSize,
-    hiddenSize: family.hidden,
-    positionAxes: 1,
-    maxContext: Math.min(family.maxContext, options.blocks * options.blockSize),
-    eosIds: options.eosIds,
-    modalities: ["image", "video"],
-    numBlocks: options.blocks,
-    blockSize: options.blockSize,
-    maxSequences: options.maxSequences,
-    maxBatchTokens: options.maxBatchTokens,
-    mediaRows: options.mediaRows,
-    device: runtime.gpu.name,
-  };
+/** What the config says beside the trunk. */
+export interface VisualFamily {
+  family: string;
+  ropeTheta: number;
+  maxContext: number;
 }
 
 export class VisualModel implements Model {
-  constructor(
-    readonly info: ModelInfo,
+  readonly info: ModelInfo;
+  /** Media embeddings [mediaRows, hidden]. */
+  readonly #store: Tensor;
+  readonly #runner: TextRunner;
+
+  private constructor(
     readonly runtime: Runtime,
     readonly trunk: TextTrunk,
     private readonly encoder: MediaEncoder,
-    private readonly runner: TextRunner,
-    /** Media embeddings [mediaRows, hidden]. */
-    private readonly store: Tensor,
     private readonly work: Workspace,
-  ) {}
+    { family, ropeTheta, maxContext }: VisualFamily,
+    options: VisualOptions,
+  ) {
+    const { vocabSize, hidden, headDim } = trunk.config;
+    const { eosIds, blocks, blockSize, maxSequences, maxBatchTokens, mediaRows } = options;
+    this.info = {
+      family,
+      vocabSize,
+      hiddenSize: hidden,
+      positionAxes: 1,
+      maxContext: Math.min(maxContext, blocks * blockSize),
+      eosIds,
+      modalities: ["image", "video"],
+      numBlocks: blocks,
+      blockSize,
+      maxSequences,
+      maxBatchTokens,
+      mediaRows,
+      device: runtime.gpu.name,
+    };
+    const store = runtime.memory.tensor("media store", mediaRows, hidden);
+    const rope = plainRope(headDim, ropeTheta); // CRITICAL: one-dimensional, no M-RoPE
+    this.#store = store;
+    this.#runner = new TextRunner(runtime, trunk, rope, { store, taps: [] }, options, work);
+  }
+
+  /** From a trunk and an encoder that are on the device. */
+  static async create(
+    runtime: Runtime,
+    trunk: TextTrunk,
+    encoder: MediaEncoder,
+    work: Workspace,
+    family: VisualFamily,
+    options: VisualOptions,
+  ): Promise<VisualModel> {
+    const model = new VisualModel(runtime, trunk, encoder, work, family, options);
+    await runtime.checkShaders();
+    return model;
+  }
 
   encodeMedia(feature: MediaFeature, row: number, tap?: Tap): void {
     if (this.work.collect()) this.runtime.forgetGroups();
     const pass = this.runtime.begin(`encode ${feature.kind}`, { tap });
-    const out = this.work.get("media out", feature.tokens, this.store.cols);
+    const out = this.work.get("media out", feature.tokens, this.#store.cols);
     const temporary = this.encoder.encode(pass, feature, out);
-    pass.copy(out, rowsOf(this.store, row, feature.tokens));
+    pass.copy(out, rowsOf(this.#store, row, feature.tokens));
     pass.submit();
     for (const t of temporary) this.runtime.memory.free(t.buf);
     this.runtime.forgetGroups();
   }
 
   step(batch: SequenceStep[], tap?: Tap): StepHandle {
-    return this.runner.step(batch, tap);
+    return this.#runner.step(batch, tap);
   }
 
   read(steps: readonly StepHandle[]): Promise<Sampled[][]> {
-    return this.runner.read(steps);
+    return this.#runner.read(steps);
   }
 
   /** Logits [rows · vocab] of finally normed hidden states: for golden runs, which compare many rows. */
   logitsOf(normed: Tensor): Promise<Float32Array> {
-    return this.runner.logitsOf(normed);
+    return this.#runner.logitsOf(normed);
   }
 
   readBlocks(blocks: Uint32Array): Promise<Uint8Array[]> {
-    return this.runner.readBlocks(blocks);
+    return this.#runner.readBlocks(blocks);
   }
 
   writeBlocks(blocks: Uint32Array, data: readonly Uint8Array[]): void {
-    this.runner.writeBlocks(blocks, data);
+    this.#runner.writeBlocks(blocks, data);
   }
 
   readMedia(row: number, count: number): Promise<Uint8Array> {
-    return this.runner.readMedia(row, count);
+    return this.#runner.readMedia(row, count);
   }
 
   writeMedia(row: number, count: number, data: Uint8Array): void {
-    this.runner.writeMedia(row, count, data);
+    this.#runner.writeMedia(row, count, data);
   }
 
   destroy(): void {
     this.runtime.destroy();
-  }
-}
-
-const SAMPLE = { temperature: 0, topP: 1, topK: 0, minP: 0, seed: 0 };
-
-/**
- * Compiles every kernel before the first request: a made-up medium and prompt, then one decoded token.
- * Uses media rows and KV blocks from 0 on. @throws Error when the device draws an id outside the vocabulary.
- */
-export async function warmUpVisual(model: VisualModel, feature: MediaFeature): Promise<void> {
-  const { info } = model;
-  model.encodeMedia(feature, 0);
-  const count = Math.min(feature.tokens + 8, info.blockSize * info.numBlocks - 2, info.maxBatchTokens);
-  const blocks = Uint32Array.from({ length: Math.ceil((count + 2) / info.blockSize) }, (_, i) => i);
-  const step = (start: number, ids: Uint32Array | null, mediaRows: Int32Array | null): SequenceStep => ({
-    slot: 0,
-    ids,
-    start,
-    positions: Float32Array.from({ length: ids?.length ?? 1 }, (_, i) => start + i),
-    mediaRows,
-    blocks,
-    sample: SAMPLE,
-  });
-  const media = Int32Array.from({ length: count }, (_, i) => i < feature.tokens ? i : -1);
-  const handles = [
-    model.step([step(0, new Uint32Array(count).fill(1), media)]),
-    model.step([step(count, null, null)]),
-  ];
-  for (const [drawn] of await model.read(handles)) {
-    if (drawn.id >= info.vocabSize) {
-      throw new Error(
-        `Cannot use ${info.device}: it drew id ${drawn.id} of ${info.vocabSize} in the self-test`,
-      );
-    }
   }
 }

@@ -236,6 +236,8 @@ Deno.test("text config: what is not computed is refused by name", async () => {
     [{ rope_scaling: { rope_type: "llama3" } }, /rope_scaling/],
     [{ mlp_bias: true }, /mlp_bias/],
     [{ vocab_size: "96" }, /vocab_size is not a number/],
+    [{ num_hidden_layers: 0 }, /num_hidden_layers is not a number over 0/],
+    [{ attention_bias: "no" }, /attention_bias is neither true nor false/],
   ];
   for (const [change, pattern] of bad) {
     await assertThrows(() => readTextConfig({ ...base, ...change }), pattern);

@@ -8,6 +8,7 @@ import type { Precision } from "../../model/linear_spec.ts";
 import { plainRope } from "../../model/rope.ts";
 import { type RunnerOptions, TextRunner } from "../../model/runner.ts";
 import { TextTrunk } from "../../model/text_trunk.ts";
+import { refuseUnknown } from "../loader.ts";
 import type { TextConfig } from "./config.ts";
 
 export interface TextOptions extends RunnerOptions {
@@ -53,10 +54,7 @@ export class TextModel implements Model {
     const work = new Workspace(runtime.memory);
     const names = { trunk: "model.", head: "lm_head" };
     const trunk = TextTrunk.load(runtime, checkpoint, config.trunk, names, options.precision, work);
-    const left = checkpoint.unused(IGNORED);
-    if (left.length) {
-      throw new Error(`Cannot load ${checkpoint.folder}: unknown tensor ${left[0]} (${left.length} in all)`);
-    }
+    refuseUnknown(checkpoint.unused(IGNORED), checkpoint);
     const rope = plainRope(config.trunk.headDim, config.ropeTheta);
     const none = { store: runtime.memory.tensor("no media", 1, config.trunk.hidden), taps: [] };
     const runner = new TextRunner(runtime, trunk, rope, none, options, work);

@@ -1,7 +1,7 @@
 /** Valley (2023) for the registry: config → memory plan → model, warmed up. */
 import { patchesOfSide, patchRowWidth } from "../../model/vision_clip.ts";
 import { type FamilyLoader, planBlocks, planMediaRows } from "../loader.ts";
-import { warmUpVisual } from "../visual_model.ts";
+import { warmUp } from "../warm_up.ts";
 import { isValley1, readValley1Config } from "./config.ts";
 import { loadValley1 } from "./model.ts";
 
@@ -18,13 +18,12 @@ export const valley1: FamilyLoader = {
     const model = await loadValley1(runtime, checkpoint, config, { ...options, blocks, mediaRows });
     const patches = patchesOfSide(vision) ** 2;
     const length = FRAMES * patches * patchRowWidth(vision);
-    await warmUpVisual(model, {
+    await warmUp(model, [{
       kind: "video",
-      digest: "",
       tokens: patches + FRAMES,
-      data: Float32Array.from({ length }, (_, i) => Math.sin(i * 1.7)),
+      length,
       shape: [FRAMES],
-    });
+    }]);
     return model;
   },
 };

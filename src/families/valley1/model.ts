@@ -8,11 +8,10 @@ import { FramePooling } from "../../model/frame_pooling.ts";
 import { type Linear, linear } from "../../model/linear.ts";
 import { loadLinear } from "../../model/linear_load.ts";
 import type { Precision } from "../../model/linear_spec.ts";
-import { plainRope } from "../../model/rope.ts";
-import { TextRunner } from "../../model/runner.ts";
 import { TextTrunk } from "../../model/text_trunk.ts";
 import { ClipVisionTower, patchesOfSide, patchRowWidth } from "../../model/vision_clip.ts";
-import { type MediaEncoder, visualInfo, VisualModel, type VisualOptions } from "../visual_model.ts";
+import { refuseUnknown } from "../loader.ts";
+import { type MediaEncoder, VisualModel, type VisualOptions } from "../visual_model.ts";
 import type { Valley1Config } from "./config.ts";
 
 const TOWER = "model.vision_tower.vision_model.";
@@ -52,18 +51,9 @@ export async function loadValley1(
   const frames = FramePooling.load(runtime, checkpoint, pooling, "model.", precision, work);
   const past = (name: string): boolean =>
     name.startsWith(TOWER) && Number(/\.layers\.(\d+)\./.exec(name)?.[1] ?? -1) >= vision.layers;
-  const left = checkpoint.unused(IGNORED).filter((name) => !past(name));
-  if (left.length) {
-    throw new Error(`Cannot load ${checkpoint.folder}: unknown tensor ${left[0]} (${left.length} in all)`);
-  }
-  const store = runtime.memory.tensor("media store", options.mediaRows, text.hidden);
-  const rope = plainRope(text.headDim, config.ropeTheta);
-  const runner = new TextRunner(runtime, trunk, rope, { store, taps: [] }, options, work);
+  refuseUnknown(checkpoint.unused(IGNORED).filter((name) => !past(name)), checkpoint);
   const encoder = new Valley1Encoder(config, tower, projector, frames, work);
-  const info = visualInfo(runtime, { name: "valley1", ...text, maxContext: config.maxContext }, options);
-  const model = new VisualModel(info, runtime, trunk, encoder, runner, store, work);
-  await runtime.checkShaders();
-  return model;
+  return await VisualModel.create(runtime, trunk, encoder, work, { family: "valley1", ...config }, options);
 }
 
 class Valley1Encoder implements MediaEncoder {

@@ -1,7 +1,7 @@
 /** Valley2 for the registry: config → memory plan → model, warmed up. */
 import { patchesOfSide, patchRowWidth } from "../../model/vision_clip.ts";
 import { type FamilyLoader, planBlocks, planMediaRows } from "../loader.ts";
-import { warmUpVisual } from "../visual_model.ts";
+import { warmUp } from "../warm_up.ts";
 import { isValley2, readValley2Config } from "./config.ts";
 import { loadValley2 } from "./model.ts";
 import { pictureTokens } from "./picture.ts";
@@ -21,13 +21,12 @@ export const valley2: FamilyLoader = {
     const [first, second] = pictureTokens(shape, config);
     const length = patchesOfSide(siglip) ** 2 * patchRowWidth(siglip) +
       GRID[0] * GRID[1] * qwen2vl.channels * qwen2vl.temporalPatch * qwen2vl.patch ** 2;
-    await warmUpVisual(model, {
+    await warmUp(model, [{
       kind: "image",
-      digest: "",
       tokens: first + second,
-      data: Float32Array.from({ length }, (_, i) => Math.sin(i * 1.7)),
+      length,
       shape: [1, shape.width, shape.height, ...GRID],
-    });
+    }]);
     return model;
   },
 };

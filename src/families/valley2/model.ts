@@ -3,13 +3,12 @@ import type { Runtime } from "../../gpu/runtime.ts";
 import { Workspace } from "../../gpu/tensor.ts";
 import type { Checkpoint } from "../../model/checkpoint.ts";
 import type { Precision } from "../../model/linear_spec.ts";
-import { plainRope } from "../../model/rope.ts";
-import { TextRunner } from "../../model/runner.ts";
 import { TextTrunk } from "../../model/text_trunk.ts";
 import { ClipVisionTower, patchesOfSide } from "../../model/vision_clip.ts";
 import { Qwen2VisionTower } from "../../model/vision_qwen2vl.ts";
 import { VisualWords } from "../../model/visual_words.ts";
-import { visualInfo, VisualModel, type VisualOptions } from "../visual_model.ts";
+import { refuseUnknown } from "../loader.ts";
+import { VisualModel, type VisualOptions } from "../visual_model.ts";
 import type { Valley2Config } from "./config.ts";
 import { Valley2Encoder } from "./encoder.ts";
 
@@ -44,16 +43,7 @@ export async function loadValley2(
   const projector = VisualWords.load(runtime, checkpoint, shape, "model.mm_projector.", precision, work);
   const second = { prefix: "model.qwen2vl_vision_tower.", names: "qwen2vl" };
   const qwen2vl = Qwen2VisionTower.load(runtime, checkpoint, config.qwen2vl, second, precision, work);
-  const left = checkpoint.unused(IGNORED);
-  if (left.length) {
-    throw new Error(`Cannot load ${checkpoint.folder}: unknown tensor ${left[0]} (${left.length} in all)`);
-  }
-  const store = runtime.memory.tensor("media store", options.mediaRows, text.hidden);
-  const rope = plainRope(text.headDim, config.ropeTheta); // CRITICAL: one-dimensional, no M-RoPE
-  const runner = new TextRunner(runtime, trunk, rope, { store, taps: [] }, options, work);
+  refuseUnknown(checkpoint.unused(IGNORED), checkpoint);
   const encoder = new Valley2Encoder(runtime, config, tower, projector, qwen2vl, work);
-  const info = visualInfo(runtime, { name: "valley2", ...text, maxContext: config.maxContext }, options);
-  const model = new VisualModel(info, runtime, trunk, encoder, runner, store, work);
-  await runtime.checkShaders();
-  return model;
+  return await VisualModel.create(runtime, trunk, encoder, work, { family: "valley2", ...config }, options);
 }

@@ -1,6 +1,6 @@
 /** Valley2.5 for the registry: config → memory plan → model, warmed up. */
 import { type FamilyLoader, planBlocks, planMediaRows } from "../loader.ts";
-import { warmUpVisual } from "../visual_model.ts";
+import { warmUp } from "../warm_up.ts";
 import { isValley25, readValley25Config } from "./config.ts";
 import { loadValley25 } from "./model.ts";
 
@@ -17,13 +17,12 @@ export const valley2_5: FamilyLoader = {
     const model = await loadValley25(runtime, checkpoint, config, { ...options, blocks, mediaRows });
     const rows = GRID[1] * GRID[2];
     const width = vision.channels * vision.temporalPatch * vision.patch ** 2;
-    await warmUpVisual(model, {
+    await warmUp(model, [{
       kind: "image",
-      digest: "",
       tokens: rows / vision.merge ** 2,
-      data: Float32Array.from({ length: rows * width }, (_, i) => Math.sin(i * 1.7)),
+      length: rows * width,
       shape: GRID,
-    });
+    }]);
     return model;
   },
 };

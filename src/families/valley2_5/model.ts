@@ -3,11 +3,10 @@ import type { Runtime } from "../../gpu/runtime.ts";
 import { Workspace } from "../../gpu/tensor.ts";
 import type { Checkpoint } from "../../model/checkpoint.ts";
 import type { Precision } from "../../model/linear_spec.ts";
-import { plainRope } from "../../model/rope.ts";
-import { TextRunner } from "../../model/runner.ts";
 import { TextTrunk } from "../../model/text_trunk.ts";
 import { Qwen2VisionTower } from "../../model/vision_qwen2vl.ts";
-import { type MediaEncoder, visualInfo, VisualModel, type VisualOptions } from "../visual_model.ts";
+import { refuseUnknown } from "../loader.ts";
+import { type MediaEncoder, VisualModel, type VisualOptions } from "../visual_model.ts";
 import type { Valley25Config } from "./config.ts";
 
 /** Tensors that nothing computes with: with `only_navit` a SigLIP tower and its projector may lie there unused. */
@@ -27,19 +26,9 @@ export async function loadValley25(
   const trunk = TextTrunk.load(runtime, checkpoint, text, trunkNames, precision, work);
   const towerNames = { prefix: "model.qwen2vl_vision_tower.", names: "vision" };
   const tower = Qwen2VisionTower.load(runtime, checkpoint, config.vision, towerNames, precision, work);
-  const left = checkpoint.unused(IGNORED);
-  if (left.length) {
-    throw new Error(`Cannot load ${checkpoint.folder}: unknown tensor ${left[0]} (${left.length} in all)`);
-  }
-  const store = runtime.memory.tensor("media store", options.mediaRows, text.hidden);
-  const rope = plainRope(text.headDim, config.ropeTheta); // CRITICAL: one-dimensional, no M-RoPE
-  const runner = new TextRunner(runtime, trunk, rope, { store, taps: [] }, options, work);
-  const family = { name: "valley2_5", ...text, maxContext: config.maxContext };
+  refuseUnknown(checkpoint.unused(IGNORED), checkpoint);
   const encoder: MediaEncoder = {
     encode: (pass, { data, shape }, out) => tower.encode(pass, data, shape, out),
   };
-  const info = visualInfo(runtime, family, options);
-  const model = new VisualModel(info, runtime, trunk, encoder, runner, store, work);
-  await runtime.checkShaders();
-  return model;
+  return await VisualModel.create(runtime, trunk, encoder, work, { family: "valley2_5", ...config }, options);
 }

@@ -2,6 +2,7 @@
 import type { AudioConfig } from "../../model/audio_aut.ts";
 import type { TrunkConfig } from "../../model/text_trunk.ts";
 import type { VisionConfig } from "../../model/vision_qwen3vl.ts";
+import { ConfigReader, type Json } from "../config_reader.ts";
 
 export interface Valley3Tokens {
   image: number;
@@ -25,61 +26,16 @@ export interface Valley3Config {
   positionIdPerSeconds: number;
 }
 
-type Json = Record<string, unknown>;
-
-class Reader {
-  constructor(private readonly json: Json, private readonly path: string) {}
-
-  get(key: string): unknown {
-    return this.json[key];
-  }
-
-  object(key: string): Reader {
-    const value = this.json[key];
-    if (typeof value !== "object" || value === null) {
-      throw new Error(`Cannot read config.json: ${this.path}${key} is missing`);
-    }
-    return new Reader(value as Json, `${this.path}${key}.`);
-  }
-
-  number(key: string, fallback?: number): number {
-    const value = this.json[key] ?? fallback;
-    if (typeof value !== "number") {
-      throw new Error(`Cannot read config.json: ${this.path}${key} is not a number`);
-    }
-    return value;
-  }
-
-  numbers(key: string, fallback?: number[]): number[] {
-    const value = this.json[key] ?? fallback;
-    if (!Array.isArray(value) || !value.every((n) => typeof n === "number")) {
-      throw new Error(`Cannot read config.json: ${this.path}${key} is not a list of numbers`);
-    }
-    return value as number[];
-  }
-
-  /** Refuses a value that the port does not compute. */
-  only(key: string, allowed: unknown[]): void {
-    const value = this.json[key];
-    if (value !== undefined && value !== null && !allowed.includes(value)) {
-      throw new Error(
-        `Cannot serve this checkpoint: ${this.path}${key} is ${JSON.stringify(value)}, known: ${allowed}`,
-      );
-    }
-  }
-}
-
 export const isValley3 = (config: Json): boolean =>
   config.model_type === "valley_omni" ||
   (config.architectures as string[] | undefined)?.[0]?.startsWith("ValleyOmni") === true;
 
 /** @throws Error naming the key that is missing, malformed or not supported. */
 export function readValley3Config(json: Json): Valley3Config {
-  const root = new Reader(json, "");
+  const root = new ConfigReader(json);
   const t = root.object("text_config");
   const v = root.object("vision_config");
   const a = root.object("audio_config");
-  t.only("hidden_act", ["silu"]);
   t.only("attention_bias", [false]);
   v.only("hidden_act", ["gelu_pytorch_tanh"]);
   a.only("activation_function", ["gelu"]);
@@ -96,22 +52,9 @@ export function readValley3Config(json: Json): Valley3Config {
   }
   rope.only("rope_type", ["default", "mrope"]);
   rope.only("mrope_interleaved", [true]);
-  const heads = t.number("num_attention_heads");
-  const hidden = t.number("hidden_size");
+  const text = t.trunk({ qkNorm: true, qkvBias: false });
   return {
-    text: {
-      vocabSize: t.number("vocab_size"),
-      hidden,
-      layers: t.number("num_hidden_layers"),
-      heads,
-      kvHeads: t.number("num_key_value_heads", heads),
-      headDim: t.number("head_dim", hidden / heads),
-      intermediate: t.number("intermediate_size"),
-      eps: t.number("rms_norm_eps", 1e-6),
-      qkNorm: true,
-      qkvBias: false,
-      tied: (root.get("tie_word_embeddings") ?? t.get("tie_word_embeddings")) === true,
-    },
+    text: { ...text, tied: root.flag("tie_word_embeddings", text.tied) },
     vision: {
       depth: v.number("depth"),
       hidden: v.number("hidden_size"),
@@ -134,7 +77,7 @@ export function readValley3Config(json: Json): Valley3Config {
       convChannels: a.number("downsample_hidden_size"),
       outputDim: a.number("output_dim"),
       connectorHidden: root.number("connector_hidden_size"),
-      outHidden: hidden,
+      outHidden: text.hidden,
       window: 0,
     },
     ropeTheta: rope.number("rope_theta", t.get("rope_theta") as number | undefined),

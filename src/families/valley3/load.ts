@@ -1,8 +1,12 @@
 /** Valley3 for the registry: config → memory plan → model, warmed up. */
+import { audioTokens } from "../../model/audio_aut.ts";
 import { type FamilyLoader, planBlocks, planMediaRows } from "../loader.ts";
 import { isValley3, readValley3Config } from "./config.ts";
+import { warmUp } from "../warm_up.ts";
 import { Valley3Model } from "./model.ts";
-import { warmUp } from "./warm_up.ts";
+
+const FRAMES = 120; // two chunks: the padded one too
+const GRID = [1, 8, 8];
 
 export const valley3: FamilyLoader = {
   family: "valley3",
@@ -13,7 +17,12 @@ export const valley3: FamilyLoader = {
     const taps = config.vision.deepstack.length;
     const mediaRows = planMediaRows(runtime, config.text, taps, config.maxContext, options);
     const model = await Valley3Model.load(runtime, checkpoint, config, { ...options, blocks, mediaRows });
-    await warmUp(model);
+    const { vision, audio, merge } = model.shapes;
+    const rows = GRID[0] * GRID[1] * GRID[2];
+    await warmUp(model, [
+      { kind: "image", tokens: rows / merge ** 2, length: rows * vision, shape: GRID },
+      { kind: "audio", tokens: audioTokens(FRAMES), length: audio * FRAMES, shape: [audio, FRAMES] },
+    ]);
     return model;
   },
 };

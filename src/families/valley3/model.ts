@@ -13,6 +13,7 @@ import { interleavedMrope } from "../../model/rope.ts";
 import { type RunnerOptions, TextRunner } from "../../model/runner.ts";
 import { TextTrunk } from "../../model/text_trunk.ts";
 import { VisionTower } from "../../model/vision_qwen3vl.ts";
+import { refuseUnknown } from "../loader.ts";
 import type { Valley3Config } from "./config.ts";
 
 export interface Valley3Options extends RunnerOptions {
@@ -82,10 +83,7 @@ export class Valley3Model implements Model {
       precision,
       work,
     );
-    const left = checkpoint.unused(IGNORED);
-    if (left.length) {
-      throw new Error(`Cannot load ${checkpoint.folder}: unknown tensor ${left[0]} (${left.length} in all)`);
-    }
+    refuseUnknown(checkpoint.unused(IGNORED), checkpoint);
     const store = runtime.memory.tensor("media store", options.mediaRows, config.text.hidden);
     const taps = config.vision.deepstack.map((_, k) =>
       runtime.memory.tensor(`deepstack store ${k}`, options.mediaRows, config.text.hidden)
