@@ -1,10 +1,7 @@
 /** `batch`: a file of requests answered over night, each line once. */
-import { parseArgs } from "node:util";
 import { overHttp, runBatch } from "../batch/batch_run.ts";
-import { durationText } from "../weights/progress.ts";
-import type { Terminal } from "./convert.ts";
-import type { Env } from "./models_folder.ts";
-import { UsageError } from "./options.ts";
+import { parseCommand, type Terminal, withProgress } from "./command.ts";
+import { commaList, type Env, UsageError } from "./options.ts";
 
 export const BATCH_USAGE =
   `valley batch IN.jsonl OUT.jsonl [--url URL,…] [--parallel N] [--errors FILE] [--key KEY]
@@ -32,19 +29,15 @@ const FLAGS = {
   help: { type: "boolean" },
 } as const;
 
-/** Milliseconds between two lines of progress. */
-const ON_TERMINAL = 200, ELSEWHERE = 5000;
+/** Answers take long and come in bursts: the rate looks back ten minutes. */
+const WINDOW = 600_000;
 
 /** @returns exit code: 0, or 1 if some requests failed. Throws UsageError, and Error saying what stands in the way. */
 export async function batchCommand(args: string[], env: Env, terminal: Terminal): Promise<number> {
-  const { values, positionals } = parsed(args);
-  if (values.help) {
-    terminal.write(`${BATCH_USAGE}\n`);
-    return 0;
-  }
-  if (positionals.length !== 2) throw new UsageError(BATCH_USAGE);
-  const [input, output] = positionals;
-  const urls = values.url.split(",").map((url) => url.trim().replace(/\/$/, "")).filter((url) => url !== "");
+  const parsed = parseCommand(args, { flags: FLAGS, words: 2, usage: BATCH_USAGE }, terminal);
+  if (parsed === null) return 0;
+  const { values, positionals: [input, output] } = parsed;
+  const urls = commaList(values.url).map((url) => url.replace(/\/$/, ""));
   if (urls.length === 0 || !urls.every((url) => /^https?:\/\/[^/]/.test(url))) {
     throw new UsageError("--url must be addresses as http://127.0.0.1:8000, with commas between them");
   }
@@ -52,38 +45,16 @@ export async function batchCommand(args: string[], env: Env, terminal: Terminal)
   if (!Number.isInteger(parallel) || parallel < 1 || parallel > 4096) {
     throw new UsageError("--parallel must be 1 to 4096");
   }
-  const started = performance.now();
-  let told = -Infinity, before: number | null = null;
-  const onProgress = (done: number, lines: number) => {
-    before ??= done;
-    const now = performance.now();
-    if (now - told < (terminal.isTerminal ? ON_TERMINAL : ELSEWHERE)) return;
-    told = now;
-    const rate = (done - before) / ((now - started) / 1000);
-    const left = rate > 0 ? `, ${rate.toFixed(1)}/s, ${durationText((lines - done) / rate)} left` : "";
-    const line = `${done} of ${lines} lines${left}`;
-    terminal.write(terminal.isTerminal ? `\r${line.padEnd(60)}` : `${line}\n`);
-  };
-  const result = await runBatch({
-    input,
-    output,
-    errors: values.errors ?? `${output}.errors`,
-    send: overHttp(urls, values.key ?? env.VALLEY_KEY ?? null),
-    parallel,
-    onProgress,
-  });
-  const failed = result.failed === 0
-    ? ""
-    : `, ${result.failed} failed (${values.errors ?? `${output}.errors`})`;
-  const end = `${output}: ${result.answered} of ${result.lines} lines answered${failed}`;
-  terminal.write(`${terminal.isTerminal ? "\r" : ""}${end.padEnd(60)}\n`);
-  return result.failed === 0 ? 0 : 1;
-}
-
-function parsed(args: string[]) {
-  try {
-    return parseArgs({ args, options: FLAGS, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError(`${error instanceof Error ? error.message : String(error)}\n${BATCH_USAGE}`);
-  }
+  const errors = values.errors ?? `${output}.errors`;
+  const send = overHttp(urls, values.key ?? env.VALLEY_KEY ?? null);
+  const { failed } = await withProgress(
+    { verb: "answering", unit: "lines", window: WINDOW },
+    terminal,
+    (onProgress) => runBatch({ input, output, errors, send, parallel, onProgress }),
+    ({ answered, lines, failed }) =>
+      `${output}: ${answered} of ${lines} lines answered${
+        failed === 0 ? "" : `, ${failed} failed (${errors})`
+      }`,
+  );
+  return failed === 0 ? 0 : 1;
 }

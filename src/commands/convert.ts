@@ -2,13 +2,13 @@
 
 import { createHash } from "node:crypto";
 import { basename, resolve } from "node:path";
-import { parseArgs } from "node:util";
 import { loadPrompt } from "../families/registry_prompt.ts";
 import { Media } from "../prompt/media.ts";
-import { convert } from "../weights/convert.ts";
+import { convert, type ConvertOptions } from "../weights/convert.ts";
 import { REASONING } from "../weights/manifest.ts";
-import { bytesText, durationText, Progress } from "../weights/progress.ts";
+import { bytesText, durationText } from "../weights/progress.ts";
 import { activations, WINDOW } from "./calibration.ts";
+import { parseCommand, type Terminal, withProgress } from "./command.ts";
 import { UsageError } from "./options.ts";
 
 export const CONVERT_USAGE =
@@ -41,27 +41,18 @@ const FLAGS = {
   help: { type: "boolean" },
 } as const;
 
-export interface Terminal {
-  write(text: string): void;
-  isTerminal: boolean;
-}
-
 /** @returns exit code. Throws UsageError, and Error saying what stands in the way. */
 export async function convertCommand(args: string[], terminal: Terminal): Promise<number> {
-  const { values, positionals } = parsed(args);
-  if (values.help) {
-    terminal.write(`${CONVERT_USAGE}\n`);
-    return 0;
-  }
+  const parsed = parseCommand(args, { flags: FLAGS, words: 2, usage: CONVERT_USAGE }, terminal);
+  if (parsed === null) return 0;
+  const { values, positionals: [source, target] } = parsed;
   const { rounding = "nearest", workers } = values;
-  if (positionals.length !== 2) throw new UsageError(CONVERT_USAGE);
   if (rounding !== "nearest" && rounding !== "search") {
     throw new UsageError(`--rounding must be nearest or search, not ${rounding}`);
   }
   if (workers !== undefined && !/^\d{1,3}$/.test(workers)) throw new UsageError("--workers must be a number");
   const reasoning = REASONING.find((name) => name === (values.reasoning ?? "none"));
   if (reasoning === undefined) throw new UsageError(`--reasoning must be one of ${REASONING.join(", ")}`);
-  const [source, target] = positionals;
   if (values.calibrate !== undefined && values.rounding === "nearest") {
     throw new UsageError("--calibrate needs --rounding search, which it implies");
   }
@@ -70,31 +61,25 @@ export async function convertCommand(args: string[], terminal: Terminal): Promis
     : await calibrated(source, values.calibrate, terminal);
   if (values.force) await Deno.remove(`${target}/manifest.json`).catch(() => {});
   const started = performance.now();
-  let progress: Progress | null = null;
-  let bytes = 0;
-  const manifest = await convert(source, target, {
+  const options: ConvertOptions = {
     source: basename(resolve(source)),
     rounding,
     reasoning,
     ...calibration,
     ...(workers === undefined ? {} : { workers: Number(workers) }),
-    onProgress(done, total, tensor) {
-      progress ??= new Progress({
-        verb: "converting",
-        total,
-        write: terminal.write,
-        terminal: terminal.isTerminal,
-      });
-      progress.update(done, tensor);
-      bytes = total;
+  };
+  await withProgress(
+    { verb: "converting" },
+    terminal,
+    (onProgress) => convert(source, target, { ...options, onProgress }),
+    ({ sizes }, bytes) => {
+      const size = bytesText(Object.values(sizes).reduce((a, b) => a + b, 0));
+      const seconds = (performance.now() - started) / 1000;
+      return bytes === 0
+        ? `${target} is converted already (${size})`
+        : `${target}: ${bytesText(bytes)} became ${size} in ${durationText(seconds)}`;
     },
-  });
-  const seconds = (performance.now() - started) / 1000;
-  const size = Object.values(manifest.sizes).reduce((a, b) => a + b, 0);
-  const message = bytes === 0
-    ? `${target} is converted already (${bytesText(size)})`
-    : `${target}: ${bytesText(bytes)} became ${bytesText(size)} in ${durationText(seconds)}`;
-  (progress ?? new Progress({ verb: "", total: 0, write: terminal.write, terminal: false })).finish(message);
+  );
   return 0;
 }
 
@@ -111,15 +96,13 @@ async function calibrated(source: string, path: string, terminal: Terminal) {
     { length: Math.floor(ids.length / WINDOW) },
     (_, i) => ids.slice(i * WINDOW, (i + 1) * WINDOW),
   );
-  const progress = new Progress({
-    verb: "calibrating",
-    unit: "tokens",
-    total: ids.length,
-    write: terminal.write,
-    terminal: terminal.isTerminal,
-  });
-  const importance = await activations(source, windows, {}, (done) => progress.update(done * WINDOW));
-  progress.finish(`calibrated on ${windows.length * WINDOW} tokens`);
+  const tokens = windows.length * WINDOW;
+  const importance = await withProgress(
+    { verb: "calibrating", unit: "tokens" },
+    terminal,
+    (onProgress) => activations(source, windows, {}, (done) => onProgress(done * WINDOW, tokens)),
+    () => `calibrated on ${tokens} tokens`,
+  );
   return {
     rounding: "search" as const,
     importance: (tensor: string) => importance.get(tensor) ?? null,
@@ -127,12 +110,4 @@ async function calibrated(source: string, path: string, terminal: Terminal) {
       "hex",
     ),
   };
-}
-
-function parsed(args: string[]) {
-  try {
-    return parseArgs({ args, options: FLAGS, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError(`${error instanceof Error ? error.message : String(error)}\n${CONVERT_USAGE}`);
-  }
 }

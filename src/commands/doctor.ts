@@ -1,7 +1,6 @@
 /** `doctor`: whether this machine can serve, what is missing and how to get it, and how fast it is. */
-import { parseArgs } from "node:util";
 import { bytesText } from "../weights/progress.ts";
-import type { Terminal } from "./convert.ts";
+import { parseCommand, type Terminal } from "./command.ts";
 import {
   type AdapterReport,
   checkAdapter,
@@ -13,8 +12,8 @@ import {
   runSelfTest,
   type SelfTest,
 } from "./doctor_checks.ts";
-import { type Env, modelsRoot } from "./models_folder.ts";
-import { UsageError } from "./options.ts";
+import { modelsRoot } from "./models_folder.ts";
+import { type Env, UsageError } from "./options.ts";
 
 export const DOCTOR_USAGE = `valley doctor [--model FOLDER] [--seconds S] [--no-self-test] [--json]
 
@@ -58,11 +57,9 @@ export async function doctorCommand(
   context: DoctorContext,
   terminal: Terminal,
 ): Promise<number> {
-  const values = parsed(args);
-  if (values.help) {
-    terminal.write(`${DOCTOR_USAGE}\n`);
-    return 0;
-  }
+  const parsed = parseCommand(args, { flags: FLAGS, words: 0, usage: DOCTOR_USAGE }, terminal);
+  if (parsed === null) return 0;
+  const { values } = parsed;
   const seconds = Number(values.seconds);
   if (!(seconds > 0 && seconds <= 60)) throw new UsageError("--seconds must be a number up to 60");
   const report = await examine(values.model ?? context.demo, context, values["no-self-test"] ? 0 : seconds);
@@ -172,12 +169,4 @@ function textOf(
     ? "Serving will not work yet.\n"
     : "Serving will work.\n";
   return `${text}\n${told.join("")}${verdict}`;
-}
-
-function parsed(args: string[]) {
-  try {
-    return parseArgs({ args, options: FLAGS }).values;
-  } catch (error) {
-    throw new UsageError(`${error instanceof Error ? error.message : String(error)}\n${DOCTOR_USAGE}`);
-  }
 }

@@ -1,10 +1,9 @@
 /** `models`: which models are published, and which are on this machine. */
-import { parseArgs } from "node:util";
 import { KNOWN_MODELS } from "../weights/known_models.ts";
 import { bytesText } from "../weights/progress.ts";
-import type { Terminal } from "./convert.ts";
-import { type Env, modelsRoot, storedModels } from "./models_folder.ts";
-import { UsageError } from "./options.ts";
+import { parseCommand, type Terminal } from "./command.ts";
+import { modelsRoot, storedModels } from "./models_folder.ts";
+import type { Env } from "./options.ts";
 
 export const MODELS_USAGE = `valley models [--json]
 
@@ -14,21 +13,15 @@ Examples:
   valley models
   valley models --json`;
 
+const FLAGS = { json: { type: "boolean" }, help: { type: "boolean" } } as const;
+
 /** @returns exit code. Throws UsageError. */
 export function modelsCommand(args: string[], env: Env, terminal: Terminal): number {
-  let values: { json?: boolean; help?: boolean };
-  try {
-    ({ values } = parseArgs({ args, options: { json: { type: "boolean" }, help: { type: "boolean" } } }));
-  } catch (error) {
-    throw new UsageError(`${error instanceof Error ? error.message : String(error)}\n${MODELS_USAGE}`);
-  }
-  if (values.help) {
-    terminal.write(`${MODELS_USAGE}\n`);
-    return 0;
-  }
+  const parsed = parseCommand(args, { flags: FLAGS, words: 0, usage: MODELS_USAGE }, terminal);
+  if (parsed === null) return 0;
   const root = modelsRoot(env);
   const stored = storedModels(root);
-  if (values.json) {
+  if (parsed.values.json) {
     terminal.write(`${JSON.stringify({ folder: root, known: KNOWN_MODELS, stored }, null, 1)}\n`);
     return 0;
   }

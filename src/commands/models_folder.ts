@@ -2,8 +2,7 @@
 import { join } from "node:path";
 import { parseManifest } from "../weights/manifest.ts";
 import { pulledEarlier, repoFolder } from "../weights/pull.ts";
-
-export type Env = Readonly<Record<string, string | undefined>>;
+import type { Env } from "./options.ts";
 
 /** `VALLEY_MODELS`, else the system's cache folder (tools/setup/permissions.ts allows the same). */
 export function modelsRoot(env: Env, os = Deno.build.os): string {

@@ -2,12 +2,12 @@
 import { convert } from "../weights/convert.ts";
 import { isHubId } from "../weights/hub_repo.ts";
 import { knownModel } from "../weights/known_models.ts";
-import { bytesText, Progress } from "../weights/progress.ts";
-import { pull, pulledEarlier } from "../weights/pull.ts";
-import type { Terminal } from "./convert.ts";
+import { bytesText } from "../weights/progress.ts";
+import { pull, type Pulled, pulledEarlier, type PullOptions } from "../weights/pull.ts";
+import { type Terminal, withProgress } from "./command.ts";
 import { hubOptions, isOffline } from "./hub_options.ts";
-import { convertedEarlier, convertedFolder, type Env, modelsRoot } from "./models_folder.ts";
-import { UsageError } from "./options.ts";
+import { convertedEarlier, convertedFolder, modelsRoot } from "./models_folder.ts";
+import { type Env, UsageError } from "./options.ts";
 
 /**
  * The folder to serve: `model` itself if it is one, else the converted model of that hub name.
@@ -27,17 +27,16 @@ export async function obtainModel(model: string, env: Env, terminal: Terminal): 
   if (there !== null) return there;
   const { folder, commit } = isOffline(env)
     ? earlier(root, id, revision)
-    : await withProgress("pulling", terminal, (onProgress) =>
-      pull(root, id, { hub: hubOptions(env), revision, onProgress }));
+    : await pullWithProgress(root, id, terminal, { hub: hubOptions(env), revision });
   const target = convertedFolder(root, id, commit);
   Deno.mkdirSync(target, { recursive: true });
-  await withProgress("converting", terminal, (onProgress) =>
-    convert(folder, target, {
-      source: id,
-      revision: commit,
-      reasoning: knownModel(id)?.reasoning ?? "none",
-      onProgress,
-    }));
+  const reasoning = knownModel(id)?.reasoning ?? "none";
+  await withProgress(
+    { verb: "converting" },
+    terminal,
+    (onProgress) => convert(folder, target, { source: id, revision: commit, reasoning, onProgress }),
+    doneText("converting"),
+  );
   return target;
 }
 
@@ -47,22 +46,21 @@ function earlier(root: string, id: string, revision: string): { folder: string; 
   throw new Error(`Cannot serve ${id} offline: it was not pulled whole into ${root}; pull it while online`);
 }
 
-/** Runs a long job under a progress line. */
-export async function withProgress<T>(
-  verb: string,
+export const pullWithProgress = (
+  root: string,
+  id: string,
   terminal: Terminal,
-  run: (onProgress: (done: number, total: number, detail: string) => void) => Promise<T>,
-): Promise<T> {
-  let progress: Progress | null = null;
-  let bytes = 0;
-  const result = await run((done, total, detail) => {
-    progress ??= new Progress({ verb, total, write: terminal.write, terminal: terminal.isTerminal });
-    progress.update(done, detail);
-    bytes = total;
-  });
-  (progress as Progress | null)?.finish(`${verb} done: ${bytesText(bytes)}`);
-  return result;
-}
+  options: PullOptions,
+): Promise<Pulled> =>
+  withProgress(
+    { verb: "pulling" },
+    terminal,
+    (onProgress) => pull(root, id, { ...options, onProgress }),
+    doneText("pulling"),
+  );
+
+const doneText = (verb: string) => (_: unknown, bytes: number): string | null =>
+  bytes === 0 ? null : `${verb} done: ${bytesText(bytes)}`;
 
 function isFolder(path: string): boolean {
   try {

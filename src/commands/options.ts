@@ -82,7 +82,14 @@ const FLAGS = {
   "prompt-options": { type: "string" },
 } as const;
 
-type Env = Readonly<Record<string, string | undefined>>;
+export type Env = Readonly<Record<string, string | undefined>>;
+
+/** What commas separate, without empty pieces. */
+export const commaList = (text: string): string[] =>
+  text.split(",").map((piece) => piece.trim()).filter((piece) => piece !== "");
+
+/** Whether a switch is on: all but nothing, 0, false and no, upper and lower case alike. */
+export const isOn = (text: string): boolean => !["", "0", "false", "no"].includes(text.trim().toLowerCase());
 
 /** Throws UsageError. A flag goes before its variable, that before the file of `--config`; VALLEY_PORT before PORT. */
 export function serveOptions(args: string[], env: Env, defaultModel: string): ServeOptions {
@@ -99,9 +106,8 @@ export function serveOptions(args: string[], env: Env, defaultModel: string): Se
     const value = given(flag) ?? file[flag];
     return value === undefined || value === "" ? null : String(value);
   };
-  const list = (flag: keyof typeof FLAGS): string[] =>
-    (text(flag) ?? "").toLowerCase().split(",").map((word) => word.trim()).filter((word) => word !== "");
-  const truth = (flag: keyof typeof FLAGS): boolean => !["", "0", "false", "no"].includes(text(flag) ?? "");
+  const list = (flag: keyof typeof FLAGS): string[] => commaList((text(flag) ?? "").toLowerCase());
+  const truth = (flag: keyof typeof FLAGS): boolean => isOn(text(flag) ?? "");
   const number = (flag: keyof typeof FLAGS, fallback: number, most: number): number => {
     const value = Number(text(flag) ?? fallback);
     if (Number.isFinite(value) && value >= 0 && value <= most) return value;

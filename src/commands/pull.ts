@@ -1,13 +1,12 @@
 /** `pull`: a published model from a hub into the models' folder. */
-import { parseArgs } from "node:util";
 import { isHubId } from "../weights/hub_repo.ts";
 import { KNOWN_MODELS, knownModel } from "../weights/known_models.ts";
-import { pull, pulledEarlier } from "../weights/pull.ts";
-import type { Terminal } from "./convert.ts";
+import { pulledEarlier } from "../weights/pull.ts";
+import { parseCommand, type Terminal } from "./command.ts";
 import { hubOptions, isOffline, PUBLIC_HUB } from "./hub_options.ts";
-import { type Env, modelsRoot } from "./models_folder.ts";
-import { withProgress } from "./obtain_model.ts";
-import { UsageError } from "./options.ts";
+import { modelsRoot } from "./models_folder.ts";
+import { pullWithProgress } from "./obtain_model.ts";
+import { type Env, UsageError } from "./options.ts";
 
 export const PULL_USAGE =
   `valley pull ORG/NAME [--revision R] [--to FOLDER] [--mirror URL,…] [--parallel N] [--force] [--offline]
@@ -42,13 +41,10 @@ const FLAGS = {
 
 /** @returns exit code. Throws UsageError, and Error saying what stands in the way. */
 export async function pullCommand(args: string[], env: Env, terminal: Terminal): Promise<number> {
-  const { values, positionals } = parsed(args);
-  if (values.help) {
-    terminal.write(`${PULL_USAGE}\n`);
-    return 0;
-  }
-  const [asked] = positionals;
-  if (positionals.length !== 1 || !isHubId(asked)) throw new UsageError(PULL_USAGE);
+  const parsed = parseCommand(args, { flags: FLAGS, words: 1, usage: PULL_USAGE }, terminal);
+  if (parsed === null) return 0;
+  const { values, positionals: [asked] } = parsed;
+  if (!isHubId(asked)) throw new UsageError(PULL_USAGE);
   const { parallel = "8", revision = "main", force = false } = values;
   if (!/^([1-9]|[1-5]\d|6[0-4])$/.test(parallel)) throw new UsageError("--parallel must be 1 to 64");
   const id = knownModel(asked)?.id ?? asked;
@@ -59,22 +55,12 @@ export async function pullCommand(args: string[], env: Env, terminal: Terminal):
     terminal.write(`${found.folder}\n`);
     return 0;
   }
-  const { folder, commit } = await withProgress("pulling", terminal, (onProgress) =>
-    pull(root, id, {
-      hub: hubOptions(env, values.mirror ?? null),
-      revision,
-      parallel: Number(parallel),
-      force,
-      onProgress,
-    }));
+  const { folder, commit } = await pullWithProgress(root, id, terminal, {
+    hub: hubOptions(env, values.mirror ?? null),
+    revision,
+    parallel: Number(parallel),
+    force,
+  });
   terminal.write(`${id} at ${commit}: ${folder}\nNext: valley serve --model ${id}\n`);
   return 0;
-}
-
-function parsed(args: string[]) {
-  try {
-    return parseArgs({ args, options: FLAGS, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError(`${error instanceof Error ? error.message : String(error)}\n${PULL_USAGE}`);
-  }
 }

@@ -3,20 +3,20 @@
 export interface ProgressOptions {
   /** What is done: "converting". */
   verb: string;
-  /** Bytes in all; with `unit` so many of those. */
-  total: number;
+  /** What is counted; bytes if it is left out. */
   unit?: string;
   /** Writes text as it is, newlines and carriage returns included. */
   write: (text: string) => void;
   /** Rewrites one line. */
   terminal: boolean;
+  /** The rate is that of the last so many milliseconds. */
+  window?: number;
   /** Milliseconds, for tests. */
   now?: () => number;
 }
 
 /** Milliseconds between two lines. */
 const ON_TERMINAL = 200, ELSEWHERE = 5000;
-/** The rate is that of the last so many milliseconds. */
 const WINDOW = 15_000;
 
 export class Progress {
@@ -29,14 +29,15 @@ export class Progress {
     this.#now = options.now ?? (() => performance.now());
   }
 
-  /** @param done bytes done so far; the first call sets the start, so work of an earlier run does not count as rate */
-  update(done: number, detail = ""): void {
+  /** @param done so far; the first call sets the start, so work of an earlier run does not count as rate */
+  update(done: number, total: number, detail = ""): void {
+    const { terminal, window = WINDOW } = this.options;
     const time = this.#now();
-    this.#samples.push({ time, done });
-    while (this.#samples.length > 2 && this.#samples[1].time < time - WINDOW) this.#samples.shift();
-    if (time - this.#told < (this.options.terminal ? ON_TERMINAL : ELSEWHERE)) return;
+    if (time - this.#told < (terminal ? ON_TERMINAL : ELSEWHERE)) return;
     this.#told = time;
-    this.#tell(this.line(done, detail));
+    this.#samples.push({ time, done });
+    while (this.#samples.length > 2 && this.#samples[1].time < time - window) this.#samples.shift();
+    this.#tell(this.#line(done, total, detail));
   }
 
   finish(message: string): void {
@@ -44,16 +45,18 @@ export class Progress {
     if (this.options.terminal) this.options.write("\n");
   }
 
-  line(done: number, detail: string): string {
-    const { verb, total, unit } = this.options;
-    const text = (n: number) => unit === undefined ? bytesText(n) : `${Math.round(n)} ${unit}`;
+  #line(done: number, total: number, detail: string): string {
+    const { verb, unit } = this.options;
     const first = this.#samples[0];
     const last = this.#samples[this.#samples.length - 1];
     const seconds = (last.time - first.time) / 1000;
     const rate = seconds > 0 ? (last.done - first.done) / seconds : 0;
     const percent = total > 0 ? Math.floor(100 * done / total) : 100;
-    const left = rate > 0 ? `, ${text(rate)}/s, ${durationText((total - done) / rate)} left` : "";
-    return `${verb} ${percent} %: ${text(done)} of ${text(total)}${left}${detail ? ` (${detail})` : ""}`;
+    const [so, all, each] = unit === undefined
+      ? [bytesText(done), bytesText(total), bytesText(rate)]
+      : [done, `${total} ${unit}`, `${rate.toFixed(1)} ${unit}`];
+    const left = rate > 0 ? `, ${each}/s, ${durationText((total - done) / rate)} left` : "";
+    return `${verb} ${percent} %: ${so} of ${all}${left}${detail ? ` (${detail})` : ""}`;
   }
 
   #tell(line: string): void {
