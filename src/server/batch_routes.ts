@@ -21,6 +21,7 @@ export const batchSchema = z.looseObject({
   metadata: z.record(z.string().max(64), z.string().max(512)).nullish(),
 });
 
+export const fileForm = z.looseObject({ file: z.file(), purpose: z.literal("batch") });
 export const fileAnswer = z.looseObject({ id: z.string(), object: z.literal("file"), bytes: z.int() });
 export const batchAnswer = z.looseObject({ id: z.string(), object: z.literal("batch"), status: z.string() });
 export const listAnswer = z.looseObject({ object: z.literal("list"), data: z.array(z.looseObject({})) });
@@ -32,9 +33,7 @@ export async function addFile(
 ): Promise<Response> {
   const form = await readForm(request);
   const { store } = worker(context);
-  const file = form.get("file"), purpose = form.get("purpose");
-  if (!(file instanceof File)) throw invalid("file must be an uploaded file", "file", "invalid_value");
-  if (purpose !== "batch") throw invalid("purpose must be batch", "purpose", "invalid_value");
+  const { file, purpose } = validated(fileForm, Object.fromEntries(form));
   const content = new Uint8Array(await file.arrayBuffer());
   return Response.json(fileJson(store.addFile(caller.key, file.name.slice(0, 200), purpose, content)));
 }
@@ -203,7 +202,7 @@ export const BATCH_ROUTES: readonly Route[] = [
     path: "/v1/files",
     access: "work",
     handler: addFile,
-    doc: { summary: "Upload a file of requests (multipart: file, purpose=batch)", answer: fileAnswer },
+    doc: { summary: "Upload a file of requests", form: fileForm, answer: fileAnswer },
   },
   {
     method: "GET",
@@ -231,7 +230,11 @@ export const BATCH_ROUTES: readonly Route[] = [
     path: "/v1/files/:id",
     access: "work",
     handler: removeFile,
-    doc: { summary: "Delete a file", answer: z.looseObject({ id: z.string(), deleted: z.boolean() }) },
+    doc: {
+      summary: "Delete a file",
+      answer: z.looseObject({ id: z.string(), deleted: z.boolean() }),
+      conflicts: true,
+    },
   },
   {
     method: "POST",
@@ -259,6 +262,6 @@ export const BATCH_ROUTES: readonly Route[] = [
     path: "/v1/batches/:id/cancel",
     access: "work",
     handler: cancelBatch,
-    doc: { summary: "End a batch early", answer: batchAnswer },
+    doc: { summary: "End a batch early", answer: batchAnswer, conflicts: true },
   },
 ];

@@ -40,7 +40,7 @@ ${operations.join("\n")}
 function operationOf(method: string, path: string, operation: Json): string {
   const content = (operation.requestBody as { content?: Record<string, { schema: Json }> } | undefined)
     ?.content;
-  const fields = fieldsOf(content?.["application/json"].schema);
+  const fields = Object.values(content ?? {}).flatMap(({ schema }) => fieldsOf(schema));
   const rows = fields.map(([name, schema, required]) =>
     `<tr><td><code>${escaped(name)}</code>${required ? " *" : ""}</td><td>${escaped(typeOf(schema))}</td>` +
     `<td>${escaped(String(schema.description ?? ""))}</td></tr>`

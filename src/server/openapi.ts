@@ -42,7 +42,7 @@ function operation({ path, access, doc }: Route, secured: boolean): Json {
     ? { $ref: "#/components/schemas/Error" }
     : jsonSchema(doc.error, "output");
   const responses: Json = { 200: { description: "The answer", content } };
-  for (const status of ERRORS[access]) {
+  for (const status of [...ERRORS[access], ...doc.conflicts ? [409] : []]) {
     responses[status] = {
       description: "Refused",
       content: { "application/json": { schema: error } },
@@ -57,15 +57,15 @@ function operation({ path, access, doc }: Route, secured: boolean): Json {
   return {
     summary: doc.summary,
     ...(parameters.length === 0 ? {} : { parameters }),
-    ...(doc.body === undefined ? {} : {
-      requestBody: {
-        required: true,
-        content: { "application/json": { schema: jsonSchema(doc.body, "input") } },
-      },
-    }),
+    ...(doc.body && requestBody("application/json", doc.body)),
+    ...(doc.form && requestBody("multipart/form-data", doc.form)),
     responses,
     ...(secured && access !== "open" ? { security: [{ key: [] }] } : {}),
   };
+}
+
+function requestBody(type: string, schema: z.ZodType): Json {
+  return { requestBody: { required: true, content: { [type]: { schema: jsonSchema(schema, "input") } } } };
 }
 
 function jsonSchema(schema: z.ZodType, io: "input" | "output"): Json {

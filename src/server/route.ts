@@ -16,7 +16,11 @@ export interface Route {
   doc: {
     summary: string;
     body?: z.ZodType;
+    /** A body that is multipart/form-data. */
+    form?: z.ZodType;
     answer?: z.ZodType;
+    /** Its state may forbid what is asked (409). */
+    conflicts?: boolean;
     /** OpenAI's shape unless given. */
     error?: z.ZodType;
     /** Of the answer; JSON unless given. */

@@ -123,6 +123,15 @@ Deno.test("batches: cancelled; a wrong file fails with its line; wrong requests 
       const form = new FormData();
       form.set("purpose", "batch");
       assertEquals(await status("/files", { method: "POST", body: form }), 400);
+      for (const [field, value] of [["file", "no file"], ["purpose", "fine-tune"]]) {
+        const bad = new FormData();
+        bad.set("file", new File(["x"], "in.jsonl"));
+        bad.set("purpose", "batch");
+        bad.set(field, value);
+        const { error } = await fetch(`${url}/v1/files`, { method: "POST", body: bad }).then((r) => r.json());
+        assertEquals([error.param, error.code], [field, "invalid_value"]);
+        assertMatch(error.message, new RegExp(`^${field}: `));
+      }
       assertEquals(await status("/batches/none", {}), 404);
       assertEquals(await status("/files/..%2f..%2fetc", {}), 404);
       const body = JSON.stringify({
