@@ -5,7 +5,7 @@ import { BATCH_URLS } from "../batch/batch_line.ts";
 import type { StoredBatch, StoredFile } from "../batch/batch_store.ts";
 import type { BatchWorker } from "../batch/batch_worker.ts";
 import type { AppContext } from "./app_context.ts";
-import { readJson } from "./body.ts";
+import { readForm, readJson } from "./body.ts";
 import { ApiError, invalid } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Route } from "./route.ts";
@@ -31,7 +31,7 @@ export async function addFile(
   context: AppContext,
   { caller }: Exchange,
 ): Promise<Response> {
-  const form = await readForm(request);
+  const form = await readForm(request, MOST_UPLOAD, "valley batch reads larger files from disk");
   const { store } = worker(context);
   const { file, purpose } = validated(fileForm, Object.fromEntries(form));
   const content = new Uint8Array(await file.arrayBuffer());
@@ -106,44 +106,6 @@ export function cancelBatch(request: Request, context: AppContext, exchange: Exc
 function worker({ batches }: AppContext): BatchWorker {
   if (batches) return batches;
   throw invalid("Files and batches need a server that was started with --state FOLDER", null, "no_state");
-}
-
-async function readForm(request: Request): Promise<FormData> {
-  const type = request.headers.get("content-type") ?? "";
-  if (!/^multipart\/form-data\b/i.test(type)) {
-    throw new ApiError(
-      415,
-      "The body must be multipart/form-data",
-      "invalid_request_error",
-      "unsupported_media_type",
-    );
-  }
-  let length = 0;
-  const tooLarge = () =>
-    new ApiError(
-      413,
-      `The file is larger than ${MOST_UPLOAD >> 20} MiB; valley batch reads larger ones from disk`,
-      "invalid_request_error",
-      "body_too_large",
-      null,
-      { connection: "close" },
-    );
-  if (Number(request.headers.get("content-length") ?? 0) > MOST_UPLOAD) throw tooLarge();
-  const counted = request.body?.pipeThrough(
-    new TransformStream<Uint8Array, Uint8Array>({
-      transform(piece, controller) {
-        length += piece.length;
-        if (length > MOST_UPLOAD) controller.error(new Error("too large"));
-        else controller.enqueue(piece);
-      },
-    }),
-  );
-  try {
-    return await new Response(counted ?? null, { headers: { "content-type": type } }).formData();
-  } catch {
-    if (length > MOST_UPLOAD) throw tooLarge();
-    throw invalid("The body is not valid multipart/form-data", null, "invalid_form");
-  }
 }
 
 /** The path's part after files or batches. */

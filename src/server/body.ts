@@ -1,4 +1,4 @@
-/** A request's body: counted while it comes in, looked over before it is parsed. */
+/** A request's body, JSON or a form: counted while it comes in, looked over before it is parsed. */
 
 import { ApiError, invalid } from "./errors.ts";
 import type { Limits } from "./limits.ts";
@@ -7,12 +7,7 @@ import type { Limits } from "./limits.ts";
 export async function readJson(request: Request, limits: Limits): Promise<unknown> {
   const type = request.headers.get("content-type")?.split(";")[0].trim().toLowerCase() ?? "";
   if (type !== "application/json" && !/^application\/[\w.-]+\+json$/.test(type)) {
-    throw new ApiError(
-      415,
-      "The body must be application/json",
-      "invalid_request_error",
-      "unsupported_media_type",
-    );
+    throw unsupportedType("application/json");
   }
   const bytes = await readBytes(request, limits.bodyBytes);
   if (bytes.length === 0) throw invalid("The body is empty; it must be a JSON object", null, "invalid_json");
@@ -33,11 +28,27 @@ export async function readJson(request: Request, limits: Limits): Promise<unknow
   }
 }
 
-async function readBytes(request: Request, most: number): Promise<Uint8Array> {
+/** Reads a form with files. `hint`: what to do with larger ones. Throws ApiError: 415, 413, 400. */
+export async function readForm(request: Request, most: number, hint: string): Promise<FormData> {
+  const type = request.headers.get("content-type") ?? "";
+  if (!/^multipart\/form-data\b/i.test(type)) throw unsupportedType("multipart/form-data");
+  const bytes = await readBytes(request, most, `; ${hint}`);
+  try {
+    return await new Response(bytes, { headers: { "content-type": type } }).formData();
+  } catch {
+    throw invalid("The body is not valid multipart/form-data", null, "invalid_form");
+  }
+}
+
+function unsupportedType(wanted: string): ApiError {
+  return new ApiError(415, `The body must be ${wanted}`, "invalid_request_error", "unsupported_media_type");
+}
+
+async function readBytes(request: Request, most: number, hint = ""): Promise<Uint8Array<ArrayBuffer>> {
   const tooLarge = (): ApiError =>
     new ApiError(
       413,
-      `The body is larger than ${most >> 20} MiB`,
+      `The body is larger than ${most >> 20} MiB${hint}`,
       "invalid_request_error",
       "body_too_large",
       null,
@@ -45,7 +56,7 @@ async function readBytes(request: Request, most: number): Promise<Uint8Array> {
       { connection: "close" },
     );
   if (Number(request.headers.get("content-length") ?? 0) > most) throw tooLarge();
-  const pieces: Uint8Array[] = [];
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
   let length = 0;
   try {
     for await (const piece of request.body ?? []) {

@@ -1,7 +1,8 @@
 /** /v1/files and /v1/batches through the openai client: answered, restarted in the middle, cancelled, each key for itself. */
 import OpenAI, { toFile } from "openai";
+import { readForm } from "../../src/server/body.ts";
 import { chooseFreePort, waitForStatus } from "../support/processes.ts";
-import { assert, assertEquals, assertMatch } from "../support/assert.ts";
+import { assert, assertEquals, assertMatch, assertThrows } from "../support/assert.ts";
 import { inFolder } from "../weights/support.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
@@ -143,4 +144,16 @@ Deno.test("batches: cancelled; a wrong file fails with its line; wrong requests 
       assertEquals(await status("/batches", { method: "POST", headers, body }), 400);
     }, "SIGTERM");
   });
+});
+
+Deno.test("a form is read up to its limit", async () => {
+  const form = new FormData();
+  form.set("file", new File(["x".repeat(2 << 20)], "in.jsonl"));
+  const sent = (body: BodyInit, headers = {}) => new Request("http://x", { method: "POST", body, headers });
+  const read = await readForm(sent(form), 3 << 20, "use a disk");
+  assertEquals((read.get("file") as File).size, 2 << 20);
+  await assertThrows(() => readForm(sent(form), 1 << 20, "use a disk"), /larger than 1 MiB; use a disk/);
+  const type = { "content-type": "multipart/form-data; boundary=b" };
+  await assertThrows(() => readForm(sent("no form", type), 1 << 20, ""), /not valid multipart/);
+  await assertThrows(() => readForm(sent("{}"), 1 << 20, ""), /must be multipart/);
 });
