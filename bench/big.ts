@@ -1,8 +1,8 @@
 /**
- * `bench 8b [--model NAME] [--tokens N]`: a model of the true size with arbitrary int4, loaded and run as it is served.
- * What loading costs, and what the host does for one decoded token.
+ * `bench 8b [--model NAME] [--tokens N]`: a model of the true size with arbitrary int4, loaded and run as it is served,
+ * asked about a picture. What loading costs, and what the host does for one decoded token. `32b` has 8 of its layers.
  */
-import type { Sampling, SequenceStep } from "../src/families/family.ts";
+import type { MediaFeature, Sampling, SequenceStep } from "../src/families/family.ts";
 import { loadModel } from "../src/families/registry.ts";
 import type { Profile } from "../src/gpu/profiles.ts";
 import type { Runtime } from "../src/gpu/runtime.ts";
@@ -10,11 +10,12 @@ import type { TextTrunk } from "../src/model/text_trunk.ts";
 import { valley1, valley2, valley2_5 } from "./shapes/older.ts";
 import { valley3 } from "./shapes/valley3.ts";
 import { writeSynthetic } from "./synthetic.ts";
+import { measureRoof } from "./roof.ts";
 import { printTable } from "./timing.ts";
 
 const SHAPES = {
   "8b": () => valley3("8b"),
-  "32b": () => valley3("32b"),
+  "32b": () => valley3("32b", 8),
   "valley2.5": valley2_5,
   "valley2": valley2,
   "valley1": () => valley1("7b"),
@@ -25,10 +26,14 @@ export const SHAPE_NAMES = Object.keys(SHAPES);
 
 const GREEDY: Sampling = { temperature: 0, topP: 1, topK: 0, minP: 0, seed: 0 };
 const PROMPT = 32;
+/** A picture's grid in patches, and where its tokens begin in the prompt. */
+const GRID = [1, 8, 8], PICTURE_AT = 4;
 const KV_BYTES = 64 << 20;
 
 export interface BigResult {
   shapes: ShapeName;
+  /** Where not all layers are there. */
+  note: string | null;
   fileBytes: number;
   deviceBytes: number;
   /** Seconds: reading the file alone (page cache warm), loading it (warm). */
@@ -37,8 +42,13 @@ export interface BigResult {
   loadOverRead: number;
   /** Largest resident size while loading, less what was resident before and (on a CPU driver) the device's memory. */
   hostBytesAboveDevice: number;
+  loadGBPerSecond: number;
+  /** Seconds of the prompt's picture through the vision tower; null: not asked one. */
+  pictureSeconds: number | null;
   prefillTokensPerSecond: number;
   decodeTokensPerSecond: number;
+  /** Of what the adapter's reading rate allows for the weights alone. */
+  shareOfRoof: number;
   dispatchesPerToken: number;
   submitsPerToken: number;
   /** Median milliseconds of the host for one step with nothing else queued: encoding, and submit. */
@@ -57,7 +67,8 @@ export async function benchBig(
 ): Promise<BigResult> {
   const folder = `${project}weights/synthetic-${shapes.startsWith("valley") ? "" : "valley3-"}${shapes}`;
   console.log(`${folder}: true shapes, arbitrary int4`);
-  const fileBytes = writeSynthetic(folder, SHAPES[shapes]());
+  const shape = SHAPES[shapes]();
+  const fileBytes = writeSynthetic(folder, shape);
   const file = `${folder}/model.safetensors`;
   readThrough(file); // the page cache is warm for both
   const readSeconds = readThrough(file);
@@ -78,26 +89,33 @@ export async function benchBig(
     (resident("VmRSS") - before > deviceBytes / 2 ? deviceBytes : 0);
 
   const blocks = Uint32Array.from({ length: Math.ceil((PROMPT + 4 * tokens + 64) / 16) }, (_, i) => i);
+  const picture = shape.patchWidth === null ? null : pictureOf(shape.patchWidth);
   const step = (start: number, ids: Uint32Array | null): SequenceStep => {
     const count = ids?.length ?? 1;
     const positions = Float32Array.from({ length: 3 * count }, (_, i) => start + i % count);
-    return { slot: 0, ids, start, positions, mediaRows: null, blocks, sample: GREEDY };
+    const mediaRows = picture !== null && start === 0
+      ? Int32Array.from({ length: count }, (_, i) => {
+        const row = i - PICTURE_AT;
+        return row >= 0 && row < picture.tokens ? row : -1;
+      })
+      : null;
+    return { slot: 0, ids, start, positions, mediaRows, blocks, sample: GREEDY };
   };
   const prompt = Uint32Array.from({ length: PROMPT }, (_, i) => 1000 + 37 * i);
+  if (picture !== null) model.encodeMedia(picture, 0);
   await model.read([model.step([step(0, prompt)])]); // compiles
-  const prefillStart = performance.now();
-  await model.read([model.step([step(0, prompt)])]);
-  const prefillTokensPerSecond = PROMPT / (performance.now() - prefillStart) * 1000;
+  const pictureSeconds = picture === null ? null : await seconds(async () => {
+    model.encodeMedia(picture, 0);
+    await runtime.gpu.queue.onSubmittedWorkDone();
+  });
+  const prefillTokensPerSecond = PROMPT / await seconds(() => model.read([model.step([step(0, prompt)])]));
   let at = PROMPT;
   await model.read([model.step([step(at++, null)]), model.step([step(at++, null)])]); // compiles, records the tape
 
   const { counters } = runtime;
   const counted = { ...counters };
-  const decodeStart = performance.now();
-  const handles = Array.from({ length: tokens }, () => model.step([step(at++, null)]));
-  const stepsWithoutWaiting = handles.length;
-  await model.read(handles);
-  const decodeTokensPerSecond = tokens / (performance.now() - decodeStart) * 1000;
+  const decodeTokensPerSecond = tokens /
+    await seconds(() => model.read(Array.from({ length: tokens }, () => model.step([step(at++, null)]))));
   const dispatchesPerToken = (counters.dispatches - counted.dispatches) / tokens;
   const submitsPerToken = (counters.submits - counted.submits) / tokens;
 
@@ -112,26 +130,46 @@ export async function benchBig(
   const boundOverNeeded = await boundShare(runtime, trunk, async () => {
     await model.read([model.step([step(at++, null)])]);
   });
+  const roof = await measureRoof(runtime);
+  const read = runtime.profile.memory === "texture" ? roof.readTexture : roof.readBuffer;
+  const shareOfRoof = decodeTokensPerSecond * trunk.bytesPerToken / (read * 1e9);
   model.destroy();
 
   const result = {
     shapes,
+    note: shape.note ?? null,
     fileBytes,
     deviceBytes,
     readSeconds,
     loadSeconds,
     loadOverRead: loadSeconds / readSeconds,
     hostBytesAboveDevice,
+    loadGBPerSecond: fileBytes / loadSeconds / 1e9,
+    pictureSeconds,
     prefillTokensPerSecond,
     decodeTokensPerSecond,
+    shareOfRoof,
     dispatchesPerToken,
     submitsPerToken,
     encodeAndSubmitMs,
-    stepsWithoutWaiting,
+    stepsWithoutWaiting: tokens,
     boundOverNeeded,
   };
   print(result);
   return result;
+}
+
+async function seconds(work: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await work();
+  return (performance.now() - start) / 1000;
+}
+
+/** A picture of arbitrary patches. */
+function pictureOf(patchWidth: number): MediaFeature {
+  const patches = GRID.reduce((a, b) => a * b);
+  const data = Float32Array.from({ length: patches * patchWidth }, (_, i) => Math.sin(i));
+  return { kind: "image", digest: "bench", tokens: patches / 4, data, shape: GRID };
 }
 
 /** Seconds to read a file once, 16 MiB at a time. */
@@ -172,13 +210,15 @@ async function boundShare(runtime: Runtime, trunk: TextTrunk, decode: () => Prom
 function print(r: BigResult): void {
   const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
   printTable([
-    [`Valley3 ${r.shapes}, synthetic int4`, "", "mark"],
+    [`${r.shapes}${r.note ? ` (${r.note})` : ""}, synthetic int4`, "", "mark"],
     ["file / on the device", `${gib(r.fileBytes)} / ${gib(r.deviceBytes)}`, ""],
     ["load / read, both warm", `${r.loadSeconds.toFixed(2)} / ${r.readSeconds.toFixed(2)} s`, ""],
-    ["", r.loadOverRead.toFixed(2), "≤ 1.3"],
+    ["", `${r.loadOverRead.toFixed(2)} (${r.loadGBPerSecond.toFixed(2)} GB/s)`, "≤ 1.3"],
     ["host memory above the device's", gib(r.hostBytesAboveDevice), "< 1.5 GiB"],
+    ["the prompt's picture", r.pictureSeconds === null ? "none" : `${r.pictureSeconds.toFixed(2)} s`, ""],
     [`prefill of ${PROMPT}`, `${r.prefillTokensPerSecond.toFixed(2)} tokens/s`, ""],
     ["decode", `${r.decodeTokensPerSecond.toFixed(3)} tokens/s`, ""],
+    ["", `${(100 * r.shareOfRoof).toFixed(0)} % of the reading roof`, ""],
     ["dispatches a token", r.dispatchesPerToken.toFixed(1), "≤ 200"],
     ["submits a token", r.submitsPerToken.toFixed(1), "1"],
     ["host: encode and submit a step", `${r.encodeAndSubmitMs.toFixed(2)} ms`, "≤ 1 ms"],

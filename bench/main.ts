@@ -45,14 +45,15 @@ const WITH_MODELS: Record<string, (options: Options) => Promise<object>> = {
 
 const USAGE = `usage: deno task bench ${[...Object.keys(ON_DEVICE), ...Object.keys(WITH_MODELS)].join("|")}
   [--json FILE] [--profile threads|workgroups|textures]
-  8b: [--model ${SHAPE_NAMES.join("|")}] [--tokens N]`;
+  8b: [--model or --shapes ${SHAPE_NAMES.join("|")}] [--tokens N]`;
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     options: {
       json: { type: "string" },
       profile: { type: "string" },
-      model: { type: "string", default: "8b" },
+      model: { type: "string" },
+      shapes: { type: "string" },
       tokens: { type: "string", default: "8" },
     },
     allowPositionals: true,
@@ -61,8 +62,9 @@ async function main(): Promise<number> {
   const known = Object.hasOwn(ON_DEVICE, name) || Object.hasOwn(WITH_MODELS, name);
   const profileKnown = values.profile === undefined || Object.hasOwn(PROFILES, values.profile);
   const tokens = Number(values.tokens);
+  const shapes = values.model ?? values.shapes ?? "8b";
   if (
-    !known || positionals.length > 1 || !profileKnown || !SHAPE_NAMES.includes(values.model) ||
+    !known || positionals.length > 1 || !profileKnown || !SHAPE_NAMES.includes(shapes) ||
     !(Number.isInteger(tokens) && tokens > 0)
   ) {
     console.error(USAGE);
@@ -90,7 +92,7 @@ async function main(): Promise<number> {
     runtime.destroy();
   } else {
     runtime.destroy();
-    const options = { profile: head.profile, shapes: values.model as ShapeName, tokens };
+    const options = { profile: head.profile, shapes: shapes as ShapeName, tokens };
     result = await WITH_MODELS[name](options);
   }
   if (values.json) {

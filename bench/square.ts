@@ -4,7 +4,7 @@ import { linear } from "../src/model/linear.ts";
 import { syntheticLayer } from "./kernels.ts";
 import { millisecondsOf, printTable } from "./timing.ts";
 
-export const SQUARE = 2048;
+export const SQUARE = 4096;
 export const SQUARE_ROWS = [1, 64];
 
 export interface SquareResult {

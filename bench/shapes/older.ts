@@ -118,6 +118,7 @@ export function valley2_5(): ModelShape {
       navit_merger_hidden_dim: 65536,
     },
     tensors: [...trunk(sizes), ...qwen2vl(65536, sizes.hidden)],
+    patchWidth: 3 * 2 * 14 ** 2,
   };
 }
 
@@ -143,6 +144,7 @@ export function valley2(): ModelShape {
       mlp_hidden_dim: 32000,
       num_patches_per_side: 14,
     },
+    patchWidth: null,
     tensors: [
       ...trunk(sizes),
       ...square(p, 27, 1152, 4304, 729),
@@ -170,6 +172,7 @@ export function valley1(size: "7b" | "13b"): ModelShape {
       mm_vision_tower: "openai/clip-vit-large-patch14",
       mm_vision_select_layer: -2,
     },
+    patchWidth: null,
     tensors: [
       ...trunk(sizes),
       ...square(p, 24, 1024, 4096, 257),

@@ -10,11 +10,17 @@ const HEAD = 128, KV_HEADS = 8;
 const VISION = { hidden: 1152, depth: 27, mlp: 4304, patch: 16, positions: 2304, taps: [8, 16, 24] };
 const AUDIO = { model: 1280, layers: 32, ffn: 5120, channels: 480, out: 2048, connector: 8192 };
 
-export function valley3(size: keyof typeof SIZES): ModelShape {
-  return { config: config(size), tensors: [...text(size), ...vision(size), ...audio(size)] };
+/** @param layers of the text trunk; fewer than published where a machine has no room for all */
+export function valley3(size: keyof typeof SIZES, layers = SIZES[size].layers): ModelShape {
+  return {
+    config: config(size, layers),
+    tensors: [...text(size, layers), ...vision(size), ...audio(size)],
+    patchWidth: 3 * 2 * VISION.patch ** 2,
+    ...(layers < SIZES[size].layers ? { note: `${layers} of ${SIZES[size].layers} layers` } : {}),
+  };
 }
 
-function config(size: keyof typeof SIZES): Record<string, unknown> {
+function config(size: keyof typeof SIZES, layers: number): Record<string, unknown> {
   const s = SIZES[size];
   return {
     architectures: ["ValleyOmniForConditionalGeneration"],
@@ -23,7 +29,7 @@ function config(size: keyof typeof SIZES): Record<string, unknown> {
       vocab_size: VOCABULARY,
       hidden_size: s.hidden,
       intermediate_size: s.intermediate,
-      num_hidden_layers: s.layers,
+      num_hidden_layers: layers,
       num_attention_heads: s.heads,
       num_key_value_heads: KV_HEADS,
       head_dim: HEAD,
@@ -84,7 +90,7 @@ function config(size: keyof typeof SIZES): Record<string, unknown> {
   };
 }
 
-function text(size: keyof typeof SIZES): TensorShape[] {
+function text(size: keyof typeof SIZES, layers: number): TensorShape[] {
   const s = SIZES[size];
   const trunk = "model.language_model.";
   const q = s.heads * HEAD, kv = KV_HEADS * HEAD;
@@ -93,7 +99,7 @@ function text(size: keyof typeof SIZES): TensorShape[] {
     { name: "lm_head.weight", shape: [VOCABULARY, s.hidden] },
     { name: `${trunk}norm.weight`, shape: [s.hidden] },
   ];
-  for (let i = 0; i < s.layers; i++) {
+  for (let i = 0; i < layers; i++) {
     const p = `${trunk}layers.${i}.`;
     out.push(
       { name: `${p}input_layernorm.weight`, shape: [s.hidden] },

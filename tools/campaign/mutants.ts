@@ -65,10 +65,16 @@ const MUTANTS: Mutant[] = [
 const PROJECT = fileURLToPath(new URL("../../", import.meta.url));
 const COPIED = ["src", "tools", "tests", "web", "wgsl", "bench", "deno.json", "deno.lock", "main.ts"];
 
+/** A bug may also make things wait for ever; the unchanged source needs a tenth of this. */
+const PATIENCE_MS = 300_000;
+
+/** Whether it succeeds in time. */
 async function run(cwd: string, args: string[]): Promise<boolean> {
+  const signal = AbortSignal.timeout(PATIENCE_MS);
   const child = new Deno.Command(Deno.execPath(), {
     args,
     cwd,
+    signal,
     stdin: "null",
     stdout: "null",
     stderr: "null",
