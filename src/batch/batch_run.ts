@@ -1,4 +1,5 @@
 /** Answers every line of a batch file once, from wherever `send` gets its answers. */
+import { setTimeout as pause } from "node:timers/promises";
 import { type BatchAnswer, parseLine } from "./batch_line.ts";
 import { BatchIndex, type IndexedLine } from "./batch_index.ts";
 
@@ -138,8 +139,8 @@ async function answerOf(text: string, first: number, options: BatchOptions): Pro
   const { customId, url, body } = parseLine(text);
   const { send, signal, backoff = 500 } = options;
   const named = { id: `batch_req_${crypto.randomUUID().replaceAll("-", "")}`, custom_id: customId };
-  let problem = { code: "server_unreachable", message: "no server could be reached" };
-  for (let attempt = 0; attempt < TRIES; attempt++) {
+  let problem: NonNullable<BatchAnswer["error"]>;
+  for (let attempt = 0;;) {
     let wait = Math.min(60_000, backoff * 2 ** Math.floor(attempt / 2));
     try {
       const { status, requestId, body: answer, retryAfter } = await send(url, body, first + attempt, signal);
@@ -160,8 +161,7 @@ async function answerOf(text: string, first: number, options: BatchOptions): Pro
       if (signal?.aborted) throw error;
       problem = { code: "server_unreachable", message: (error as Error).message };
     }
-    await new Promise((resolve) => setTimeout(resolve, wait));
-    signal?.throwIfAborted();
+    if (++attempt === TRIES) return { ...named, response: null, error: problem };
+    await pause(wait, undefined, { signal });
   }
-  return { ...named, response: null, error: problem };
 }

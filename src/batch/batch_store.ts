@@ -112,10 +112,10 @@ export class BatchStore {
     return row === undefined ? null : row as unknown as StoredBatch;
   }
 
+  /** All changes or, when the process is killed, none. */
   update(id: string, changes: Partial<StoredBatch>): void {
-    for (const [column, value] of Object.entries(changes)) {
-      this.#db.prepare(`UPDATE batch SET ${column} = ? WHERE id = ?`).run(value, id);
-    }
+    const columns = Object.keys(changes).map((column) => `${column} = ?`).join(", ");
+    this.#db.prepare(`UPDATE batch SET ${columns} WHERE id = ?`).run(...Object.values(changes), id);
   }
 
   close(): void {

@@ -3,6 +3,7 @@
  * redirects are followed by hand, never from a public host into a private network; replies are capped and watched.
  */
 import { isIP } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
 
 export interface HubOptions {
   /** `HF_ENDPOINT`. */
@@ -18,15 +19,17 @@ export interface HubOptions {
   backoff?: number;
 }
 
-/** A hub that answers wrongly or not at all. `retry`: another try may help. */
+/** A hub that answers wrongly or not at all. `retry`: another try may help, after `waitSeconds` at the earliest. */
 export class HubError extends Error {
-  constructor(message: string, readonly retry: boolean, readonly waitSeconds: number | null = null) {
+  constructor(message: string, readonly retry: boolean, readonly waitSeconds = 0) {
     super(message);
     this.name = "HubError";
   }
 }
 
 const MOST_REDIRECTS = 5;
+/** Tries of a list of files, at each origin. */
+const TRIES = 4;
 /** Decoded bytes of a reply with metadata. */
 const MOST_METADATA = 8 << 20;
 /** Bytes that must come in each `stallTimeout`. */
@@ -42,16 +45,12 @@ export class HubClient {
     this.origins = [options.endpoint, ...options.mirrors].map(baseOf);
   }
 
-  get backoff(): number {
-    return this.#options.backoff;
-  }
-
   /** JSON from `path` of the first origin that has it. @throws HubError */
   async json(path: string, signal: AbortSignal): Promise<unknown> {
-    const bytes = await this.#firstOf(async (base) => {
+    const bytes = await this.fromAny(async (base) => {
       const { body } = await this.open(base, path, {}, signal);
       return await this.#whole(body, path);
-    });
+    }, { signal, tries: TRIES * this.origins.length });
     try {
       return JSON.parse(new TextDecoder().decode(bytes));
     } catch {
@@ -59,22 +58,33 @@ export class HubClient {
     }
   }
 
-  /** Tries each origin, each several times where another try may help. */
-  async #firstOf<T>(ask: (base: string) => Promise<T>): Promise<T> {
-    let last: unknown;
-    for (let attempt = 0; attempt < 4; attempt++) {
-      for (const base of this.origins) {
-        try {
-          return await ask(base);
-        } catch (error) {
-          if (!(error instanceof HubError)) throw error;
-          if (last === undefined || error.retry) last = error;
-          if (!error.retry && this.origins.length === 1) throw error;
-        }
+  /**
+   * What `ask` gets from one origin or another; each is asked again where another try may help.
+   * @param tries of all origins together @param first which is asked first
+   * @throws HubError of the last try
+   */
+  async fromAny<T>(
+    ask: (base: string) => Promise<T>,
+    { signal, tries, first = 0 }: { signal: AbortSignal; tries: number; first?: number },
+  ): Promise<T> {
+    const { origins } = this;
+    const hopeless = new Set<number>();
+    for (let attempt = 0;; attempt++) {
+      const origin = (first + attempt) % origins.length;
+      if (hopeless.has(origin)) continue;
+      try {
+        return await ask(origins[origin]);
+      } catch (error) {
+        if (!(error instanceof HubError) || signal.aborted) throw error;
+        if (!error.retry) hopeless.add(origin);
+        if (attempt >= tries - 1 || hopeless.size === origins.length) throw error;
+        // With another origin to ask there is nothing to wait for.
+        const round = attempt - origins.length + 1;
+        if (!error.retry || round < 0) continue;
+        const wait = Math.max(this.#options.backoff * 2 ** Math.min(6, round), 1000 * error.waitSeconds);
+        await pause(wait, undefined, { signal });
       }
-      await pause(this.#options.backoff * 2 ** attempt);
     }
-    throw last;
   }
 
   /**
@@ -187,9 +197,6 @@ export class HubClient {
   }
 }
 
-export const pause = (milliseconds: number): Promise<void> =>
-  new Promise((resolve) => setTimeout(resolve, milliseconds));
-
 function baseOf(text: string): string {
   let url: URL;
   try {
@@ -239,7 +246,7 @@ function statusError(reply: Response, path: string, token: boolean): HubError {
   return new HubError(
     `The hub answers ${status} to ${path}${hint}`,
     retry,
-    Number.isFinite(after) && after > 0 ? Math.min(after, 300) : null,
+    after > 0 ? Math.min(after, 300) : 0,
   );
 }
 

@@ -1,5 +1,5 @@
 /** One file from the hub: missing chunks in parallel, each tried again at other origins; then its digest. */
-import { type HubClient, HubError, pause } from "./hub_client.ts";
+import { type HubClient, HubError } from "./hub_client.ts";
 import type { PartFile } from "./part_file.ts";
 
 export interface FetchSpeed {
@@ -86,25 +86,8 @@ class Fetcher {
 
   /** @param first which origin is asked first */
   async #chunk(chunk: number, first: number, signal: AbortSignal): Promise<void> {
-    const { origins, backoff } = this.client;
-    const hopeless = new Set<number>();
-    for (let attempt = 0, last: unknown;; attempt++) {
-      const origin = (first + attempt) % origins.length;
-      if (attempt >= TRIES || hopeless.size === origins.length) throw last;
-      if (hopeless.has(origin)) continue;
-      try {
-        return await this.#once(origins[origin], chunk, signal);
-      } catch (error) {
-        if (!(error instanceof HubError) || signal.aborted) throw error;
-        last = error;
-        if (!error.retry) hopeless.add(origin);
-        // With another origin to ask there is nothing to wait for.
-        else if (attempt >= origins.length - 1) {
-          const wait = backoff * 2 ** Math.min(6, attempt - origins.length + 1);
-          await pause(Math.max(wait, 1000 * (error.waitSeconds ?? 0)));
-        }
-      }
-    }
+    const ask = (base: string) => this.#once(base, chunk, signal);
+    await this.client.fromAny(ask, { signal, tries: TRIES, first });
   }
 
   async #once(base: string, chunk: number, signal: AbortSignal): Promise<void> {

@@ -1,4 +1,5 @@
 /** `batch`: every line answered once, whatever it is cut off by; bad files are named before anything is sent. */
+import { setTimeout as pause } from "node:timers/promises";
 import { parseLine, prefixKey } from "../../src/batch/batch_line.ts";
 import { overHttp, runBatch } from "../../src/batch/batch_run.ts";
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";
@@ -119,6 +120,23 @@ Deno.test("batch: same beginnings together; full servers asked again, refused li
       const before = server.asked.length;
       assertEquals(await run(), { lines: 6, answered: 5, failed: 1 });
       assertEquals(server.asked.length, before, "nothing is asked twice");
+    } finally {
+      await server.close();
+    }
+  });
+});
+
+Deno.test("batch: ended while a full server is waited for, it does not wait on", async () => {
+  await inFolder(async (folder) => {
+    const full = () => new Response("{}", { status: 429, headers: { "retry-after": "60" } });
+    const stop = new AbortController();
+    const server = stub(() => (setTimeout(() => stop.abort(), 50), full()));
+    Deno.writeTextFileSync(`${folder}/in.jsonl`, line("1", "a"));
+    const tooLong = pause(20_000, undefined, { ref: false }).then(() => assert(false, "it waits"));
+    const run = () => runBatch({ ...options(folder, [server.url]), signal: stop.signal });
+    try {
+      await Promise.race([tooLong, assertThrows(run, /aborted/)]);
+      assertEquals(answersOf(`${folder}/errors.jsonl`), []);
     } finally {
       await server.close();
     }

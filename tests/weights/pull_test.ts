@@ -1,4 +1,5 @@
 /** Pull against a hub that misbehaves in every way that was thought of: right bytes or a clear error, never others. */
+import { setTimeout as pause } from "node:timers/promises";
 import { pull, pulledEarlier, type PullOptions } from "../../src/weights/pull.ts";
 import { isHubId } from "../../src/weights/hub_repo.ts";
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";
@@ -71,7 +72,7 @@ const once = (change: (request: HubRequest, right: Response) => Response | Promi
 ) =>
   isWeights(request) && request.times === 0 && request.range?.from === 2000 ? change(request, right()) : null;
 
-const slow = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+const slow = (milliseconds: number, ref = true) => pause(milliseconds, undefined, { ref });
 
 /** A body that sends what `pieces` gives. */
 const stream = (pieces: () => AsyncGenerator<Uint8Array>): BodyInit =>
@@ -276,6 +277,24 @@ Deno.test("pull: the token stays with its host, a mirror takes over, a redirect 
     other.requests.length > 0 && other.requests.every((r) => r.authorization === null),
     "mirror: without",
   );
+});
+
+Deno.test("pull: what no origin has is asked once of each; whoever waits for a full hub ends with the others", async () => {
+  const missing = () => new Response("", { status: 404 });
+  await using hub = new TestHub(ID, FILES);
+  await using mirror = new TestHub(ID, FILES);
+  hub.misbehave = mirror.misbehave = missing;
+  await inFolder(async (root) => {
+    await assertThrows(() => pull(root, ID, fast(hub, { mirrors: [mirror.url] })), /answers 404/);
+    assertEquals([hub.requests.length, mirror.requests.length], [1, 1]);
+    hub.misbehave = (request) => {
+      if (!isWeights(request)) return null;
+      const full = new Response("", { status: 429, headers: { "retry-after": "300" } });
+      return request.range?.from === 0 ? full : slow(50).then(missing);
+    };
+    const tooLong = slow(20_000, false).then(() => assert(false, "it waits for the hub that is full"));
+    await Promise.race([tooLong, assertThrows(() => pull(root, ID, fast(hub)), /answers 404/)]);
+  });
 });
 
 Deno.test("pull: killed at every operation of the disk, the next run keeps what was finished", async () => {
