@@ -15,11 +15,11 @@ import {
   type VideoPlan,
 } from "./family.ts";
 import type { CheckpointFiles } from "../prompt/checkpoint_files.ts";
-import { ControlText, type Rendered } from "../prompt/control_text.ts";
+import type { Rendered } from "../prompt/control_text.ts";
 import type { Media } from "../prompt/media.ts";
 import { PLAIN_IMAGE } from "../prompt/pixels.ts";
 import type { PixelLimits } from "../prompt/smart_resize.ts";
-import { type ChatTemplate, render, stringsOf } from "../prompt/template.ts";
+import { type ChatTemplate, markFor, render } from "../prompt/template.ts";
 import { Tokenizer } from "../prompt/tokenizer.ts";
 import {
   expandStandIn,
@@ -29,6 +29,7 @@ import {
   type Placing,
   withSystem,
 } from "./picture_conversation.ts";
+import { TokenPrompt, tooLong } from "./token_prompt.ts";
 
 /** −200 as an unsigned word: what `<image>` becomes before pictures are put in. */
 export const IMAGE_ID = -200 >>> 0;
@@ -61,17 +62,15 @@ export interface PictureFamily {
   videoPlan(limits?: MediaLimits): VideoPlan;
 }
 
-export class PicturePrompt implements PromptBuilder {
+export class PicturePrompt extends TokenPrompt implements PromptBuilder {
   readonly imageOptions = PLAIN_IMAGE;
-  readonly tokenizer: Tokenizer;
   readonly #template: ChatTemplate;
-  readonly #control: ControlText;
   /** The id that stands at a picture's tokens; their embeddings are replaced. */
   readonly #filler: number;
 
   /** @throws Error where the tokenizer lacks the picture markers. */
   constructor(files: CheckpointFiles, private readonly family: PictureFamily, private readonly media: Media) {
-    this.tokenizer = new Tokenizer(files.tokenizer, [{ id: IMAGE_ID, content: IMAGE }]);
+    super(new Tokenizer(files.tokenizer, [{ id: IMAGE_ID, content: IMAGE }]));
     for (const marker of ["<im_start>", "<im_end>"]) {
       if (!this.tokenizer.added.has(marker)) {
         throw new Error(`Cannot use tokenizer.json: it has no added token ${marker}`);
@@ -79,7 +78,6 @@ export class PicturePrompt implements PromptBuilder {
     }
     this.#filler = this.tokenizer.tokenId("<|image_pad|>") ?? this.tokenizer.tokenId("<im_start>")!;
     this.#template = files.template ?? family.template;
-    this.#control = new ControlText(this.tokenizer.specialContents);
   }
 
   render(messages: ChatMessage[], options: PromptOptions): string {
@@ -121,22 +119,10 @@ export class PicturePrompt implements PromptBuilder {
     };
   }
 
-  encode(text: string): Uint32Array {
+  override encode(text: string): Uint32Array {
     const blocked = new Set<number>();
     for (let at = text.indexOf(IMAGE); at >= 0; at = text.indexOf(IMAGE, at + 1)) blocked.add(at);
     return this.tokenizer.encode(text, blocked);
-  }
-
-  decode(ids: ArrayLike<number>, keepSpecial = false): string {
-    return this.tokenizer.decode(ids, keepSpecial);
-  }
-
-  detokenizer(keepSpecial = false): { push(id: number): string; end(): string } {
-    return this.tokenizer.detokenizer(keepSpecial);
-  }
-
-  tokenBytes(id: number): Uint8Array {
-    return this.tokenizer.tokenBytes(id);
   }
 
   videoPlan(limits?: MediaLimits): VideoPlan {
@@ -154,17 +140,11 @@ export class PicturePrompt implements PromptBuilder {
     const rest = { tools: tools.map(({ raw }) => raw), enableThinking: thinks };
     if (tokenization === "official") {
       const input = { messages: placeOfficial(steered, family.placing), ...rest };
-      return render(this.#template, this.#control, input, "official");
+      return render(this.#template, this.control, input, "official");
     }
-    const standIn = ControlText.freeMark(stringsOf([messages.map(texts), tools.map(({ raw }) => raw)]));
-    if (standIn === null) {
-      throw new PromptError(
-        "Messages use every private-use character from U+E000 to U+F8FF",
-        "invalid_messages",
-      );
-    }
+    const standIn = markFor([messages.map(texts), tools.map(({ raw }) => raw)]);
     const input = { messages: placeParts(steered, standIn, family.placing), ...rest };
-    return expandStandIn(render(this.#template, this.#control, input, "safe"), standIn);
+    return expandStandIn(render(this.#template, this.control, input, "safe"), standIn);
   }
 }
 
@@ -233,9 +213,3 @@ function splice(
   }
   return { ids: Uint32Array.from(out), spans };
 }
-
-const tooLong = (limit: number): PromptError =>
-  new PromptError(
-    `The prompt is longer than this model's context of ${limit} tokens`,
-    "context_length_exceeded",
-  );

@@ -70,13 +70,7 @@ export function render(
 ): Rendered {
   if (input.messages.length === 0) throw new PromptError("Messages must not be empty", "invalid_messages");
   if (tokenization === "official") return { text: template(input), blocked: null };
-  const mark = ControlText.freeMark(stringsOf([input.messages, input.tools]));
-  if (mark === null) {
-    throw new PromptError(
-      "Messages use every private-use character from U+E000 to U+F8FF",
-      "invalid_messages",
-    );
-  }
+  const mark = markFor([input.messages, input.tools]);
   const text = template({
     messages: input.messages.map((message) => ({
       role: message.role,
@@ -94,8 +88,15 @@ export function render(
   return control.unmark(text, mark);
 }
 
+/** A character that no string in a JSON-like value has. Throws PromptError where they have all that could be one. */
+export function markFor(value: unknown): string {
+  const mark = ControlText.freeMark(stringsOf(value));
+  if (mark !== null) return mark;
+  throw new PromptError("Messages use every private-use character from U+E000 to U+F8FF", "invalid_messages");
+}
+
 /** Every string in a JSON-like value, keys included. */
-export function* stringsOf(value: unknown): Generator<string> {
+function* stringsOf(value: unknown): Generator<string> {
   if (typeof value === "string") yield value;
   else if (Array.isArray(value)) { for (const item of value) yield* stringsOf(item); }
   else if (typeof value === "object" && value !== null) {

@@ -7,7 +7,7 @@ import { valley2Prompt } from "../../src/families/valley2/prompt.ts";
 import { valley25Prompt } from "../../src/families/valley2_5/prompt.ts";
 import { Media } from "../../src/prompt/media.ts";
 import { llama2TokenizerJson } from "../../tools/golden/llama2_vocabulary.ts";
-import { qwen3TokenizerJson } from "../../tools/golden/qwen3_vocabulary.ts";
+import { markedTokenizerJson } from "../../tools/golden/qwen3_vocabulary.ts";
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";
 
 const read = (path: string): Record<string, unknown> =>
@@ -15,19 +15,7 @@ const read = (path: string): Record<string, unknown> =>
 
 const media = new Media();
 const rest = { tokenizerConfig: {}, preprocessor: {}, videoPreprocessor: null, template: null };
-const qwen = qwen3TokenizerJson as { added_tokens: { id: number }[] };
-const marked = {
-  ...qwen,
-  added_tokens: [
-    ...qwen.added_tokens,
-    ...["<im_start>", "<im_end>"].map((content, i) => ({
-      ...qwen.added_tokens[0],
-      id: 151669 + i,
-      content,
-      special: true,
-    })),
-  ],
-};
+const marked = markedTokenizerJson({ "<im_start>": 151669, "<im_end>": 151670 });
 const NAMES = ["<im_patch>", "<im_start>", "<im_end>", "<vi_start>", "<vi_end>", "<vi_frame>"];
 const two = readValley2Config(read("valley2/_model"));
 const { vision, maxContext } = readValley1Config(read("valley1/_model-v1"));

@@ -1,6 +1,6 @@
 /** Tiny checkpoints of the older families with random weights and a real tokenizer, as their authors lay them out. */
 import { llama2TokenizerJson } from "../../tools/golden/llama2_vocabulary.ts";
-import { qwen3TokenizerJson } from "../../tools/golden/qwen3_vocabulary.ts";
+import { markedTokenizerJson, QWEN25_LAST } from "../../tools/golden/qwen3_vocabulary.ts";
 import { type PlannedTensor, SafetensorsWriter } from "../../src/weights/safetensors_writer.ts";
 import { noise } from "./gpu.ts";
 
@@ -96,11 +96,8 @@ interface Tiny {
 
 /** Qwen's tokenizer up to an id of its own added tokens, with Valley's markers behind them. */
 function qwenTokenizer(last: number): unknown {
-  const published = qwen3TokenizerJson as { added_tokens: { id: number }[] };
-  const own = published.added_tokens.filter(({ id }) => id <= last);
   const markers = ["<im_start>", "<im_end>", "<vi_start>", "<vi_end>", "<cor>", "<\\cor>"];
-  const added = markers.map((content, i) => ({ ...own[0], id: last + 1 + i, content, special: true }));
-  return { ...published, added_tokens: [...own, ...added] };
+  return markedTokenizerJson(Object.fromEntries(markers.map((content, i) => [content, last + 1 + i])), last);
 }
 
 const base = {
@@ -155,7 +152,7 @@ const MAKE: Record<TinyFamily, () => Tiny> = {
         siglip_config: { ...SQUARE, num_hidden_layers: 1, hidden_act: "gelu_pytorch_tanh" },
         qwen2vl_vit_config: QWEN2VL,
       },
-      tokenizer: qwenTokenizer(151664),
+      tokenizer: qwenTokenizer(QWEN25_LAST),
       shapes: {
         ...trunk(vocab, 32, { bias: true }),
         ...qwen2vl(256),

@@ -9,14 +9,11 @@ import { GTHINKER } from "../../src/families/valley2_5/thinking.ts";
 import type { CheckpointFiles } from "../../src/prompt/checkpoint_files.ts";
 import { Media } from "../../src/prompt/media.ts";
 import { listOf, readCase } from "./files.ts";
-import { qwen3TokenizerJson } from "./qwen3_vocabulary.ts";
+import { markedTokenizerJson, QWEN25_LAST } from "./qwen3_vocabulary.ts";
 import type { CaseResult } from "./report.ts";
 
 // deno-lint-ignore no-explicit-any
 type Json = any;
-
-/** Last id of Qwen2.5's own added tokens; Qwen3's go on. */
-const QWEN25_LAST = 151664;
 
 export function runPrompts25(dir: string): Promise<CaseResult> {
   return runPrompts(dir, "valley2_5", (golden, media) => {
@@ -54,10 +51,7 @@ export function runPrompts2(dir: string): Promise<CaseResult> {
 
 /** Qwen's tokenizer up to an id of its own added tokens, with the family's markers. */
 function filesWith(markers: Record<string, number>, last = Infinity): CheckpointFiles {
-  const published = qwen3TokenizerJson as Json;
-  const added = Object.entries(markers).map(([content, id]) => ({ id, content, special: true }));
-  const own = published.added_tokens.filter((t: Json) => t.id <= last);
-  const tokenizer = { ...published, added_tokens: [...own, ...added] };
+  const tokenizer = markedTokenizerJson(markers, last);
   return { tokenizer, tokenizerConfig: {}, preprocessor: {}, videoPreprocessor: null, template: null };
 }
 

@@ -11,26 +11,24 @@ import {
 } from "../family.ts";
 import type { CheckpointFiles } from "../../prompt/checkpoint_files.ts";
 import { renderChatml } from "../../prompt/chatml.ts";
-import { ControlText, type Rendered } from "../../prompt/control_text.ts";
+import type { Rendered } from "../../prompt/control_text.ts";
 import { type ChatTemplate, render, type TemplatePart } from "../../prompt/template.ts";
 import { Tokenizer } from "../../prompt/tokenizer.ts";
 import type { TextConfig } from "./config.ts";
+import { TokenPrompt, tooLong } from "../token_prompt.ts";
 
 /** Qwen3's thoughts; models without them never write the tags. */
 export const TEXT_TAGS: AnswerTags = { thought: ["<think>", "</think>"], answer: null };
 
-export class TextPrompt implements PromptBuilder {
+export class TextPrompt extends TokenPrompt implements PromptBuilder {
   /** Never asked for: the server refuses media of a text model. */
   readonly imageOptions: ImageOptions = { applyOrientation: true, alpha: "white" };
-  readonly tokenizer: Tokenizer;
   readonly #template: ChatTemplate;
-  readonly #control: ControlText;
 
   /** @throws Error where tokenizer.json is not understood */
   constructor(files: CheckpointFiles, private readonly config: TextConfig) {
-    this.tokenizer = new Tokenizer(files.tokenizer);
+    super(new Tokenizer(files.tokenizer));
     this.#template = files.template ?? renderChatml;
-    this.#control = new ControlText(this.tokenizer.specialContents);
   }
 
   render(messages: ChatMessage[], options: PromptOptions): string {
@@ -42,29 +40,10 @@ export class TextPrompt implements PromptBuilder {
     const { maxContext } = this.config;
     const ids = await this.tokenizer.encodeLong(text, blocked, maxContext);
     if (ids === null) {
-      throw new PromptError(
-        `The prompt is longer than this model's context of ${maxContext} tokens`,
-        "context_length_exceeded",
-      );
+      throw tooLong(maxContext);
     }
     const mediaTokens = { image: 0, video: 0, audio: 0 };
     return { ids, positions: null, ropeDelta: 0, media: [], spans: [], mediaTokens };
-  }
-
-  encode(text: string): Uint32Array {
-    return this.tokenizer.encode(text);
-  }
-
-  decode(ids: ArrayLike<number>, keepSpecial = false): string {
-    return this.tokenizer.decode(ids, keepSpecial);
-  }
-
-  detokenizer(keepSpecial = false): { push(id: number): string; end(): string } {
-    return this.tokenizer.detokenizer(keepSpecial);
-  }
-
-  tokenBytes(id: number): Uint8Array {
-    return this.tokenizer.tokenBytes(id);
   }
 
   videoPlan(): VideoPlan {
@@ -91,6 +70,6 @@ export class TextPrompt implements PromptBuilder {
       tools: tools.map(({ raw }) => raw),
       enableThinking,
     };
-    return render(this.#template, this.#control, input, tokenization);
+    return render(this.#template, this.control, input, tokenization);
   }
 }

@@ -12,11 +12,11 @@ import {
 } from "../family.ts";
 import { patchesOfSide } from "../../model/vision_clip.ts";
 import type { CheckpointFiles } from "../../prompt/checkpoint_files.ts";
-import { ControlText, type Rendered } from "../../prompt/control_text.ts";
+import type { Rendered } from "../../prompt/control_text.ts";
 import type { Media } from "../../prompt/media.ts";
 import { CLIP } from "../../prompt/patchify.ts";
 import { PLAIN_IMAGE } from "../../prompt/pixels.ts";
-import { type ChatTemplate, render, stringsOf, type TemplateMessage } from "../../prompt/template.ts";
+import { type ChatTemplate, markFor, render, type TemplateMessage } from "../../prompt/template.ts";
 import { Tokenizer } from "../../prompt/tokenizer.ts";
 import type { PromptChoices } from "../prompt_options.ts";
 import { expandStandIn } from "../picture_conversation.ts";
@@ -33,6 +33,8 @@ import {
 } from "./conversation.ts";
 import { FRAMES, framesOf, refuseLimits, videoPlan } from "./preprocessor.ts";
 import { type MarkerIds, splices } from "./splice.ts";
+import { bosOf, controlTokens, markersIn, stripping } from "./vocabulary.ts";
+import { TokenPrompt, tooLong } from "../token_prompt.ts";
 
 export interface Valley1PromptOptions {
   /** "auto": completion where the one user turn has the clip, else conversation (completion would lose turns). */
@@ -61,12 +63,10 @@ interface Visual {
 /** No token of LLaMA's vocabulary is longer; text past this many characters a token needs no counting. */
 const LONGEST_TOKEN = 64;
 
-export class Valley1Prompt implements PromptBuilder {
+export class Valley1Prompt extends TokenPrompt implements PromptBuilder {
   readonly imageOptions = PLAIN_IMAGE;
-  readonly tokenizer: Tokenizer;
   readonly #markers: MarkerIds;
   readonly #bos: number;
-  readonly #control: ControlText;
   readonly #patches: number;
 
   /** @throws Error where the tokenizer lacks a marker or the beginning-of-text token. */
@@ -77,14 +77,12 @@ export class Valley1Prompt implements PromptBuilder {
     private readonly options: Valley1PromptOptions = {},
   ) {
     const given = options.whitespace === "slow" ? stripping(files.tokenizer) : files.tokenizer;
-    this.#markers = config.markers ?? markersIn(files.tokenizer);
-    // Control tokens, whatever the file's flags say.
-    this.tokenizer = new Tokenizer(
-      given,
-      Object.entries(NAMES).map(([key, content]) => ({ id: this.#markers[key as keyof MarkerIds], content })),
+    const markers = config.markers ?? markersIn(files.tokenizer);
+    super(
+      new Tokenizer(given, controlTokens(markers)),
     );
+    this.#markers = markers;
     this.#bos = bosOf(files, this.tokenizer);
-    this.#control = new ControlText(this.tokenizer.specialContents);
     this.#patches = patchesOfSide(config.vision) ** 2;
   }
 
@@ -102,10 +100,7 @@ export class Valley1Prompt implements PromptBuilder {
       ? null
       : await this.tokenizer.encodeLong(text, blocked, most);
     if (tokens === null) {
-      throw new PromptError(
-        `The prompt is longer than this model's context of ${maxContext} tokens`,
-        "context_length_exceeded",
-      );
+      throw tooLong(maxContext);
     }
     const ids = Uint32Array.of(this.#bos, ...tokens);
     const none = { image: 0, video: 0, audio: 0 };
@@ -124,22 +119,6 @@ export class Valley1Prompt implements PromptBuilder {
     const spans = splices(ids, this.#markers, size).map((splice) => ({ media: 0, ...splice }));
     const filled = spans.reduce((sum, { length }) => sum + length, 0);
     return { ...plain, media: [feature], spans, mediaTokens: { ...none, [kind]: filled } };
-  }
-
-  encode(text: string): Uint32Array {
-    return this.tokenizer.encode(text);
-  }
-
-  decode(ids: ArrayLike<number>, keepSpecial = false): string {
-    return this.tokenizer.decode(ids, keepSpecial);
-  }
-
-  detokenizer(keepSpecial = false): { push(id: number): string; end(): string } {
-    return this.tokenizer.detokenizer(keepSpecial);
-  }
-
-  tokenBytes(id: number): Uint8Array {
-    return this.tokenizer.tokenBytes(id);
   }
 
   videoPlan(limits?: MediaLimits): VideoPlan {
@@ -163,19 +142,13 @@ export class Valley1Prompt implements PromptBuilder {
     if (tokenization === "official") {
       const placed = messages.map((message) => placeOfficial(message));
       const template = this.#template(form, (text) => text.search(PLACEHOLDER) >= 0);
-      const { text } = render(template, this.#control, { messages: placed, tools: [] }, "official");
+      const { text } = render(template, this.control, { messages: placed, tools: [] }, "official");
       return { text: text.replaceAll(PLACEHOLDER, markers), blocked: null };
     }
-    const standIn = ControlText.freeMark(stringsOf(messages.map(({ content }) => content.map(textOf))));
-    if (standIn === null) {
-      throw new PromptError(
-        "Messages use every private-use character from U+E000 to U+F8FF",
-        "invalid_messages",
-      );
-    }
+    const standIn = markFor(messages.map(({ content }) => content.map(textOf)));
     const placed = messages.map((message) => placeParts(message, standIn));
     const template = this.#template(form, (text) => text.includes(standIn));
-    const rendered = render(template, this.#control, { messages: placed, tools: [] }, "safe");
+    const rendered = render(template, this.control, { messages: placed, tools: [] }, "safe");
     return expandStandIn(rendered, standIn, markers);
   }
 
@@ -199,42 +172,6 @@ export class Valley1Prompt implements PromptBuilder {
       return conversation(turns, style, turns.at(-1)?.role === "user");
     };
   }
-}
-
-const NAMES: Record<keyof MarkerIds, string> = {
-  imPatch: "<im_patch>",
-  imStart: "<im_start>",
-  imEnd: "<im_end>",
-  viStart: "<vi_start>",
-  viEnd: "<vi_end>",
-  viFrame: "<vi_frame>",
-};
-
-function markersIn(json: Record<string, unknown>): MarkerIds {
-  const added = (json.added_tokens ?? []) as { id: number; content: string }[];
-  const entries = Object.entries(NAMES).map(([key, content]) => {
-    const token = added.find((t) => t.content === content);
-    if (token === undefined) throw new Error(`Cannot use tokenizer.json: it has no added token ${content}`);
-    return [key, token.id] as const;
-  });
-  return Object.fromEntries(entries) as unknown as MarkerIds;
-}
-
-/** CRITICAL: it may be `</s>`, where the checkpoint's files say so. */
-function bosOf({ specialTokens, tokenizerConfig }: CheckpointFiles, tokenizer: Tokenizer): number {
-  const given = specialTokens?.bos_token ?? tokenizerConfig.bos_token ?? "<s>";
-  const content = typeof given === "string" ? given : (given as { content?: unknown }).content;
-  const id = typeof content === "string" ? tokenizer.tokenId(content) : undefined;
-  if (id === undefined) {
-    throw new Error(`Cannot use tokenizer.json: it has no token ${JSON.stringify(given)} (bos_token)`);
-  }
-  return id;
-}
-
-/** The tokenizer of 2023: white space on both sides of an added token goes. */
-function stripping(json: Record<string, unknown>): Record<string, unknown> {
-  const added = (json.added_tokens ?? []) as Record<string, unknown>[];
-  return { ...json, added_tokens: added.map((token) => ({ ...token, lstrip: true, rstrip: true })) };
 }
 
 const textOf = (part: ChatMessage["content"][number]): string => part.type === "text" ? part.text : "";

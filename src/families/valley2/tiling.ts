@@ -1,6 +1,7 @@
 /**
  * How Valley2 cuts a picture in tiles and what is left of their tokens (VALLEY2.md "Tiling", "The tokens of one picture").
  */
+import type { TileLayout } from "../../prompt/square.ts";
 
 export interface Tiling {
   /** Pixels of a tile's side. */
@@ -14,19 +15,8 @@ export interface Tiling {
   maxTokens: number;
 }
 
-/** Where a picture lies among its tiles, in pixels and in tokens. */
-export interface Layout {
-  columns: number;
-  rows: number;
-  /** Size of the resized picture and where it is pasted. */
-  width: number;
-  height: number;
-  x: number;
-  y: number;
-}
-
 /** The grid of tiles for a picture: most pixels kept, then least waste, then the first. */
-export function layoutOf(width: number, height: number, { crop, from, to }: Tiling): Layout {
+export function layoutOf(width: number, height: number, { crop, from, to }: Tiling): TileLayout {
   let best = { columns: from[0], rows: from[1], kept: 0, waste: Infinity };
   for (let columns = from[0]; columns <= to[0]; columns++) {
     for (let rows = from[1]; rows <= to[1]; rows++) {

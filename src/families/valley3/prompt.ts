@@ -12,7 +12,7 @@ import {
 } from "../family.ts";
 import type { CheckpointFiles } from "../../prompt/checkpoint_files.ts";
 import { renderChatml } from "../../prompt/chatml.ts";
-import { ControlText, type Rendered } from "../../prompt/control_text.ts";
+import type { Rendered } from "../../prompt/control_text.ts";
 import { expandPlaceholders, type Placeholder } from "../../prompt/expand.ts";
 import type { Media } from "../../prompt/media.ts";
 import { VALLEY3_IMAGE } from "../../prompt/pixels.ts";
@@ -30,6 +30,7 @@ import {
 } from "./preprocessor.ts";
 import { withThinking } from "./thinking.ts";
 import { mediaTokens } from "./token_count.ts";
+import { TokenPrompt, tooLong } from "../token_prompt.ts";
 
 export interface Valley3PromptOptions {
   /** A Think model: an effort may be asked for. */
@@ -44,25 +45,22 @@ interface Medium {
   secondPerGrid: number;
 }
 
-export class Valley3Prompt implements PromptBuilder {
+export class Valley3Prompt extends TokenPrompt implements PromptBuilder {
   readonly imageOptions = VALLEY3_IMAGE;
-  readonly tokenizer: Tokenizer;
   readonly #config: Valley3Config;
   readonly #media: Media;
   readonly #thinking: boolean;
   readonly #preprocessor: Valley3Preprocessor;
   readonly #template: ChatTemplate;
-  readonly #control: ControlText;
 
   /** Throws an Error where the checkpoint's files contradict each other. */
   constructor(files: CheckpointFiles, config: Valley3Config, media: Media, options: Valley3PromptOptions) {
-    this.tokenizer = new Tokenizer(files.tokenizer, placeholderTokens(config.tokens));
+    super(new Tokenizer(files.tokenizer, placeholderTokens(config.tokens)));
     this.#config = config;
     this.#media = media;
     this.#thinking = options.thinking;
     this.#preprocessor = readPreprocessor(files, config, options.limits);
     this.#template = files.template ?? renderChatml;
-    this.#control = new ControlText(this.tokenizer.specialContents);
   }
 
   render(messages: ChatMessage[], options: PromptOptions): string {
@@ -98,22 +96,6 @@ export class Valley3Prompt implements PromptBuilder {
     };
   }
 
-  encode(text: string): Uint32Array {
-    return this.tokenizer.encode(text);
-  }
-
-  decode(ids: ArrayLike<number>, keepSpecial = false): string {
-    return this.tokenizer.decode(ids, keepSpecial);
-  }
-
-  detokenizer(keepSpecial = false): { push(id: number): string; end(): string } {
-    return this.tokenizer.detokenizer(keepSpecial);
-  }
-
-  tokenBytes(id: number): Uint8Array {
-    return this.tokenizer.tokenBytes(id);
-  }
-
   videoPlan(limits?: MediaLimits): VideoPlan {
     return videoPlan(this.#preprocessor, limits);
   }
@@ -129,7 +111,7 @@ export class Valley3Prompt implements PromptBuilder {
     const steered = effort === null ? messages : withThinking(messages, effort);
     return render(
       this.#template,
-      this.#control,
+      this.control,
       {
         messages: steered.map(({ role, content, toolCalls }) => ({
           role,
@@ -229,12 +211,6 @@ export class Valley3Prompt implements PromptBuilder {
     });
   }
 }
-
-const tooLong = (limit: number): PromptError =>
-  new PromptError(
-    `The prompt is longer than this model's context of ${limit} tokens`,
-    "context_length_exceeded",
-  );
 
 const countTokens = (features: MediaFeature[], kind: MediaFeature["kind"]): number =>
   features.reduce((sum, feature) => sum + (feature.kind === kind ? feature.tokens : 0), 0);
