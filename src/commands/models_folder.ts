@@ -1,6 +1,6 @@
 /** Where pulled and converted models lie, and which are there. */
 import { join } from "node:path";
-import { parseManifest } from "../weights/manifest.ts";
+import { readManifest } from "../weights/manifest.ts";
 import { pulledEarlier, repoFolder } from "../weights/pull.ts";
 import type { Env } from "./options.ts";
 
@@ -59,8 +59,7 @@ export function convertedEarlier(root: string, id: string, revision: string): st
 /** Whether the folder has a manifest of this version's format. Its files are checked when it is loaded. */
 function isConverted(folder: string): boolean {
   try {
-    parseManifest(folder, Deno.readTextFileSync(`${folder}/manifest.json`));
-    return true;
+    return readManifest(folder) !== null;
   } catch {
     return false;
   }

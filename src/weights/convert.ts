@@ -10,7 +10,7 @@ import { convertTensors, planOf } from "./convert_file.ts";
 import { COPIED, MOST_COPIED } from "./copied_files.ts";
 import { type Disk, diskFull, needSpace, readWhole, realDisk, writeWhole } from "./disk.ts";
 import { Journal } from "./journal.ts";
-import { FORMAT, type Manifest, parseManifest, type Reasoning, writeManifest } from "./manifest.ts";
+import { FORMAT, type Manifest, readManifest, type Reasoning, writeManifest } from "./manifest.ts";
 import { ResumableFile, type TensorDigest, type TensorEntry } from "./resumable_file.ts";
 import { safetensorsHeader } from "./safetensors_writer.ts";
 import type { Rounding } from "./slab.ts";
@@ -115,7 +115,7 @@ class Conversion {
       }
     });
     try {
-      const manifest = readManifest(disk, this.#work) ?? await this.#build(journal);
+      const manifest = readManifest(this.#work, disk) ?? await this.#build(journal);
       this.#commit(manifest);
       return manifest;
     } finally {
@@ -127,7 +127,7 @@ class Conversion {
   #finished(): Manifest | null {
     let manifest: Manifest | null;
     try {
-      manifest = readManifest(this.#disk, this.target);
+      manifest = readManifest(this.target, this.#disk);
     } catch {
       return null; // it will be replaced
     }
@@ -262,12 +262,4 @@ class Conversion {
     disk.rename(`${this.#work}/manifest.json`, `${this.target}/manifest.json`);
     disk.remove(this.#work);
   }
-}
-
-const MOST_MANIFEST = 64 << 20;
-
-function readManifest(disk: Disk, folder: string): Manifest | null {
-  const path = `${folder}/manifest.json`;
-  const bytes = readWhole(disk, path, MOST_MANIFEST);
-  return bytes === null ? null : parseManifest(path, new TextDecoder().decode(bytes));
 }

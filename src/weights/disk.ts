@@ -106,6 +106,19 @@ export function readFully(file: DiskFile, into: Uint8Array): number {
   return at;
 }
 
+const BLOCK = 1 << 20;
+
+/** The next `length` bytes in blocks, fewer at the end of the file. Each block is gone when the next is asked for. */
+export function* blocks(file: DiskFile, length = Infinity): Generator<Uint8Array> {
+  const block = new Uint8Array(Math.min(length, BLOCK));
+  for (let left = length; left > 0;) {
+    const n = readFully(file, block.subarray(0, Math.min(left, BLOCK)));
+    if (n === 0) return;
+    yield block.subarray(0, n);
+    left -= n;
+  }
+}
+
 /** A whole file, or null if there is none. @param most refuses more bytes than this */
 export function readWhole(disk: Disk, path: string, most: number): Uint8Array<ArrayBuffer> | null {
   const size = disk.size(path);

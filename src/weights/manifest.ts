@@ -2,7 +2,7 @@
  * manifest.json of a converted model: format, origin, the sha256 of each file and each tensor, and the CRC-32 of each
  * tensor. Loading checks the CRCs: they cost a tenth of reading, sha256 as much as reading or more (bench/SPEED.md).
  */
-import { type Disk, realDisk, writeWhole } from "./disk.ts";
+import { type Disk, readWhole, realDisk, writeWhole } from "./disk.ts";
 
 /** Whether a model thinks: never; when asked; unless asked not to. */
 export const REASONING = ["none", "optional", "prompted"] as const;
@@ -31,7 +31,7 @@ export interface Manifest {
   crc32: Record<string, string>;
 }
 
-const MOST_FILES = 10_000, MOST_TENSORS = 200_000;
+const MOST_FILES = 10_000, MOST_TENSORS = 200_000, MOST_BYTES = 64 << 20;
 
 /** Written last and renamed into place: a folder with a manifest is whole. */
 export function writeManifest(folder: string, manifest: Manifest, disk: Disk = realDisk): void {
@@ -40,6 +40,13 @@ export function writeManifest(folder: string, manifest: Manifest, disk: Disk = r
     `${folder}/manifest.json`,
     new TextEncoder().encode(JSON.stringify(manifest, null, 1) + "\n"),
   );
+}
+
+/** @returns null: the folder has no manifest. @throws Error saying what is wrong with it */
+export function readManifest(folder: string, disk: Disk = realDisk): Manifest | null {
+  const path = `${folder}/manifest.json`;
+  const bytes = readWhole(disk, path, MOST_BYTES);
+  return bytes === null ? null : parseManifest(path, new TextDecoder().decode(bytes));
 }
 
 /** @throws Error saying what is wrong with the text of `path` */

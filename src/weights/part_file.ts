@@ -3,7 +3,7 @@
  * with the sha256 of its bytes when it is whole; the file's own digest is computed behind the gapless front.
  */
 import { createHash, type Hash } from "node:crypto";
-import { type Disk, type DiskFile, readFully, writeAll } from "./disk.ts";
+import { blocks, type Disk, type DiskFile, writeAll } from "./disk.ts";
 import type { HubFile } from "./hub_repo.ts";
 
 /** A finished chunk of a file. */
@@ -13,8 +13,6 @@ export interface ChunkEntry {
   chunk: number;
   sha256: string;
 }
-
-const BLOCK = 1 << 20;
 
 export class PartFile {
   readonly chunks: number;
@@ -110,13 +108,9 @@ export class PartFile {
       const { from, length } = this.range(this.#front);
       const one = createHash("sha256"), whole = this.#hash.copy();
       this.file.seek(from);
-      for (let left = length; left > 0;) {
-        const block = new Uint8Array(Math.min(left, BLOCK));
-        const got = readFully(this.file, block);
-        if (got === 0) break;
-        one.update(block.subarray(0, got));
-        whole.update(block.subarray(0, got));
-        left -= got;
+      for (const block of blocks(this.file, length)) {
+        one.update(block);
+        whole.update(block);
       }
       if (one.digest("hex") !== this.#digests[this.#front]) {
         this.#digests[this.#front] = null;
@@ -154,8 +148,7 @@ export function digestFits(disk: Disk, path: string, wanted: HubFile): boolean {
   const file = disk.open(path, "read");
   try {
     const hash = startOf(wanted);
-    const block = new Uint8Array(BLOCK);
-    for (let n; (n = readFully(file, block)) > 0;) hash.update(block.subarray(0, n));
+    for (const block of blocks(file)) hash.update(block);
     return hash.digest("hex") === wanted.digest.hex;
   } finally {
     file.close();

@@ -4,7 +4,7 @@
  */
 import { createHash, type Hash } from "node:crypto";
 import { crc32 } from "node:zlib";
-import { type Disk, type DiskFile, readFully, writeAll } from "./disk.ts";
+import { blocks, type Disk, type DiskFile, readFully, writeAll } from "./disk.ts";
 import { type PlannedTensor, safetensorsHeader } from "./safetensors_writer.ts";
 
 export interface TensorDigest {
@@ -20,8 +20,6 @@ export interface TensorEntry extends TensorDigest {
 
 /** Eight hexadecimal digits. */
 export const crcText = (crc: number): string => crc.toString(16).padStart(8, "0");
-
-const BLOCK = 4 << 20;
 
 export class ResumableFile {
   /** Digests of the finished tensors, by name. */
@@ -132,12 +130,9 @@ export class ResumableFile {
       if (wanted === undefined || end + bytes > size) break;
       // The file's digest goes on only if this tensor's fits: try on a copy.
       const whole = this.fileHash.copy(), one = createHash("sha256");
-      for (let left = bytes; left > 0;) {
-        const block = new Uint8Array(Math.min(left, BLOCK));
-        if (readFully(this.file, block) < block.length) return end;
+      for (const block of blocks(this.file, bytes)) {
         one.update(block);
         whole.update(block);
-        left -= block.length;
       }
       if (one.digest("hex") !== wanted.sha256) break;
       this.fileHash = whole;

@@ -5,14 +5,13 @@
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { SafetensorsFile } from "../gpu/safetensors.ts";
-import { type DiskFile, readFully, readWhole, realDisk } from "./disk.ts";
-import { type Manifest, parseManifest } from "./manifest.ts";
+import { blocks, type DiskFile, readFully, realDisk } from "./disk.ts";
+import { type Manifest, readManifest } from "./manifest.ts";
 import { crcText } from "./resumable_file.ts";
 
 export type VerifyMode = "fast" | "full";
 
 const BLOCK = 4 << 20;
-const MOST_MANIFEST = 64 << 20;
 
 export class DamageError extends Error {
   constructor(folder: string, reason: string) {
@@ -26,10 +25,9 @@ export class DamageError extends Error {
  * @throws DamageError naming the file, and the tensor where it is known
  */
 export function openVerified(folder: string, mode: VerifyMode): TensorCheck | null {
-  const path = `${folder}/manifest.json`;
-  const bytes = readWhole(realDisk, path, MOST_MANIFEST);
+  const manifest = readManifest(folder);
   const shards = realDisk.list(folder).filter((name) => name.endsWith(".safetensors"));
-  if (bytes === null) {
+  if (manifest === null) {
     if (realDisk.list(`${folder}/.converting`).length > 0) {
       throw new DamageError(folder, "its conversion was not finished");
     }
@@ -40,7 +38,6 @@ export function openVerified(folder: string, mode: VerifyMode): TensorCheck | nu
     }
     return null;
   }
-  const manifest = parseManifest(path, new TextDecoder().decode(bytes));
   for (const shard of shards) {
     if (!Object.hasOwn(manifest.files, shard)) {
       throw new DamageError(folder, `${shard} is not in its manifest`);
@@ -123,8 +120,7 @@ export class TensorCheck {
 export function digestOf(path: string): string {
   return withFile(path, (file) => {
     const hash = createHash("sha256");
-    const block = new Uint8Array(BLOCK);
-    for (let n; (n = readFully(file, block)) > 0;) hash.update(block.subarray(0, n));
+    for (const block of blocks(file)) hash.update(block);
     return hash.digest("hex");
   });
 }
