@@ -97,11 +97,14 @@ export function dequantise(
   for (let r = 0; r < count; r++) {
     const row = (first & 3) + r;
     const wordsAt = (row >> 2) * words * 4 + (row & 3), groupsAt = (row >> 2) * groups * 4 + (row & 3);
-    for (let i = 0; i < k; i++) {
-      const lane = i & 7;
-      const pair = s[groupsAt + 4 * (i >> 5)];
-      const code = (q[wordsAt + 4 * (i >> 3)] >>> (lane < 4 ? 8 * lane : 8 * lane - 28)) & 15;
-      out[r * k + i] = Math.fround(fromHalf(pair & 0xffff) * code + fromHalf(pair >>> 16));
+    for (let g = 0; g < groups; g++) {
+      const pair = s[groupsAt + 4 * g];
+      const scale = fromHalf(pair & 0xffff), minimum = fromHalf(pair >>> 16);
+      for (let i = 32 * g; i < Math.min(k, 32 * g + 32); i++) {
+        const lane = i & 7;
+        const code = (q[wordsAt + 4 * (i >> 3)] >>> (lane < 4 ? 8 * lane : 8 * lane - 28)) & 15;
+        out[r * k + i] = scale * code + minimum;
+      }
     }
   }
   return out;
