@@ -8,17 +8,7 @@ import { GGUF_TYPES, GgufFile, type GgufTensor } from "../src/weights/gguf.ts";
 import { floatsOfBlocks } from "../src/weights/gguf_values.ts";
 import { HALVES } from "../src/weights/half.ts";
 import { openGgufSource } from "../src/weights/source_gguf.ts";
-
-/** mulberry32. */
-function random(seed: number): () => number {
-  let a = seed >>> 0;
-  return () => {
-    a = (a + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
+import { random } from "../tools/random.ts";
 
 /** Writes `to` as GGUF with every tensor in F32. */
 export function writeReference(from: string, to: string, seed: number): void {

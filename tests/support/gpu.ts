@@ -6,6 +6,9 @@ import { toHalf } from "../../src/gpu/safetensors.ts";
 import type { Tensor } from "../../src/gpu/tensor.ts";
 import { Checkpoint } from "../../src/model/checkpoint.ts";
 import { type PlannedTensor, SafetensorsWriter } from "../../src/weights/safetensors_writer.ts";
+import { random } from "../../tools/random.ts";
+
+export { random };
 
 /** A test that gets a runtime and must leave no uncaptured GPU error behind. */
 export function gpuTest(name: string, run: (runtime: Runtime) => Promise<void>): void {
@@ -19,17 +22,6 @@ export function gpuTest(name: string, run: (runtime: Runtime) => Promise<void>):
       runtime.destroy();
     }
   });
-}
-
-/** mulberry32: the same numbers on every machine. */
-export function random(seed: number): () => number {
-  let a = seed >>> 0;
-  return () => {
-    a = (a + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
 }
 
 /** Values in (−scale, scale). */

@@ -1,5 +1,7 @@
 /** What a campaign is, and helpers that several share. */
 
+export { random as randomFrom } from "../random.ts";
+
 export interface Outcome {
   /** What was done, with its numbers. */
   did: string;
@@ -53,15 +55,4 @@ export class Tally {
     return [...this.#counts].sort(([a], [b]) => a < b ? -1 : 1).map(([name, count]) => `${name}: ${count}`)
       .join(", ");
   }
-}
-
-/** Numbers in [0, 1), the same for a seed: mulberry32. */
-export function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

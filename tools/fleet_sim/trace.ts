@@ -1,5 +1,7 @@
 /** A seeded trace of listing moderation: one system prompt, rules per category, a picture and a text per listing. */
 
+import { random } from "../random.ts";
+
 /** One request: its prompt as a chain of blocks, each a prefix of the next. Times in seconds, sizes in tokens. */
 export interface Request {
   arrival: number;
@@ -22,42 +24,31 @@ const PICTURE = 640;
 /** Listings that come again unchanged (relisted, or asked twice). */
 const REPEATED = 0.1;
 
-/** Numbers in [0, 1) from a seed (mulberry32). */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 /** Poisson arrivals; categories by Zipf's law (the k-th as often as 1/k); one picture in each listing. */
 export function makeTrace({ seed, requests, rate, categories }: TraceOptions): Request[] {
-  const random = seededRandom(seed);
+  const next = random(seed);
   const sums: number[] = [];
   for (let k = 1, sum = 0; k <= categories; k++) sums.push(sum += 1 / k);
   const trace: Request[] = [];
   let now = 0;
   for (let i = 0; i < requests; i++) {
-    now += -Math.log(1 - random()) / rate;
-    const repeats = trace.length > 0 && random() < REPEATED;
+    now += -Math.log(1 - next()) / rate;
+    const repeats = trace.length > 0 && next() < REPEATED;
     if (repeats) {
-      const recent = trace[trace.length - 1 - Math.floor(random() * Math.min(trace.length, 1000))];
+      const recent = trace[trace.length - 1 - Math.floor(next() * Math.min(trace.length, 1000))];
       trace.push({ ...recent, arrival: now });
       continue;
     }
-    const drawn = random() * sums[categories - 1];
+    const drawn = next() * sums[categories - 1];
     const category = sums.findIndex((sum) => drawn < sum);
     trace.push({
       arrival: now,
       chain: [
         { id: "s", tokens: SYSTEM },
         { id: `c${category}`, tokens: RULES },
-        { id: `l${i}`, tokens: PICTURE + 60 + Math.floor(random() * 400) },
+        { id: `l${i}`, tokens: PICTURE + 60 + Math.floor(next() * 400) },
       ],
-      output: 30 + Math.floor(random() * 60),
+      output: 30 + Math.floor(next() * 60),
     });
   }
   return trace;
