@@ -11,7 +11,7 @@ struct Shape {
   scales_at: u32, // texel where the scales begin
 }
 override WG: u32 = 32u;
-override FORMAT: u32 = 0u; // 0 f32, 1 f16, 2 bf16, 3 int4
+override FORMAT: u32 = 0u; // 0 f32, 1 f16, 2 bf16, 3 int4, 4 int8
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> token: array<u32>;
 @group(0) @binding(2) var<storage, read> media: array<u32>;

@@ -3,6 +3,7 @@
 // WEIGHTS: quads of 4 output rows. FORMAT 0 f32, 1 f16, 2 bf16: vec4u [quad, k / per] holds the same k (or pair
 // of k: low half first) of the 4 rows. FORMAT 3 int4: vec4u [quad, k / 8] holds 8 nibbles of each row (low nibbles
 // k … k+3, high nibbles k+4 … k+7); scales [quad, k / 32] holds f16 (scale, minimum) of each row: w = scale · q + min.
+// FORMAT 4 int8: the same with 4 bytes of each row in vec4u [quad, k / 4].
 struct Shape {
   rows: u32, // M
   quads: u32, // N / 4

@@ -3,6 +3,8 @@
  * An int4 tensor `w` [N, K] is stored as the kernels read it, in quads of four rows: `w.int4` U32
  * [ceil(N/4), ceil(K/8), 4] (word j of a row: low nibbles k = 8j … 8j+3, high nibbles k = 8j+4 … 8j+7, one byte each)
  * and `w.scale_min` F16 [ceil(N/4), ceil(K/32), 4, 2]; w = scale · q + minimum. Rows past N and columns past K are 0.
+ * An int8 tensor has `w.int8` U32 [ceil(N/4), 2 · ceil(K/8), 4] in place of `w.int4`: word j holds k = 4j … 4j+3, q in
+ * 0 … 255.
  */
 import {
   type Dtype,
@@ -52,11 +54,12 @@ export class Checkpoint {
   }
 
   has(name: string): boolean {
-    return this.#where.has(name) || this.isInt4(name);
+    return this.#where.has(name) || this.coded(name) !== null;
   }
 
-  isInt4(name: string): boolean {
-    return this.#where.has(`${name}.int4`);
+  /** How the tensor's codes are held; null: it has none. */
+  coded(name: string): "int4" | "int8" | null {
+    return this.#where.has(`${name}.int4`) ? "int4" : this.#where.has(`${name}.int8`) ? "int8" : null;
   }
 
   info(name: string): TensorInfo {
@@ -65,14 +68,15 @@ export class Checkpoint {
     return file.tensors.get(name)!;
   }
 
-  dtype(name: string): Dtype | "INT4" {
-    return this.isInt4(name) ? "INT4" : this.info(name).dtype;
+  dtype(name: string): Dtype | "int4" | "int8" {
+    return this.coded(name) ?? this.info(name).dtype;
   }
 
-  /** Rows of a matrix. An int4 one tells them only up to a multiple of four: `claimed` where that fits. */
+  /** Rows of a matrix. One in codes tells them only up to a multiple of four: `claimed` where that fits. */
   rowsOf(name: string, claimed: number): number {
-    if (!this.isInt4(name)) return this.info(name).shape[0];
-    const [quads] = this.info(`${name}.int4`).shape;
+    const coded = this.coded(name);
+    if (!coded) return this.info(name).shape[0];
+    const [quads] = this.info(`${name}.${coded}`).shape;
     return Math.ceil(claimed / 4) === quads ? claimed : quads * 4;
   }
 

@@ -3,9 +3,12 @@ import { matmul, matmulTexture, matmulTiled, matvec, matvecSplit, matvecTexture 
 import type { Pass } from "../gpu/pass.ts";
 import { columnsFrom, pad, rowSlices, rowsOf, type Tensor, type Texels, WINDOW } from "../gpu/tensor.ts";
 
-export type Format = "f32" | "f16" | "bf16" | "int4";
+export type Format = "f32" | "f16" | "bf16" | Coded;
 
-export const FORMAT_CODE: Record<Format, number> = { f32: 0, f16: 1, bf16: 2, int4: 3 };
+/** Codes with a scale and a minimum for each 32 columns. */
+export type Coded = "int4" | "int8";
+
+export const FORMAT_CODE: Record<Format, number> = { f32: 0, f16: 1, bf16: 2, int4: 3, int8: 4 };
 
 export type Activation = "none" | "gelu_erf" | "gelu_tanh" | "quick_gelu" | "silu" | "relu";
 const ACT_CODE: Record<Activation, number> = {

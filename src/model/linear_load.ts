@@ -1,18 +1,18 @@
 /**
  * Loading linear layers: W [N, K] of one or more tensors into the quad layout of matmul.wgsl, sharded by rows so that no
- * binding passes the adapter's limit. All streams through one piece of host memory; int4 is copied as it lies on disk.
+ * binding passes the adapter's limit. All streams through one piece of host memory; codes are copied as they lie on disk.
  */
 import type { Runtime } from "../gpu/runtime.ts";
 import { toFloat32, toHalf } from "../gpu/safetensors.ts";
 import { type Buf, pad, type Tensor, TEXEL_ROW, WINDOW } from "../gpu/tensor.ts";
 import { PIECE, Upload } from "../gpu/upload.ts";
 import type { Checkpoint } from "./checkpoint.ts";
-import { checkInt4, copyInt4, dequantise } from "./int4_load.ts";
+import { checkCoded, copyCodes, copyScales, dequantise } from "./coded_load.ts";
 import type { Format, Linear, Shard, ShardData } from "./linear.ts";
 import type { LinearSpec, RowSource } from "./linear_spec.ts";
 
 /** Values of k that one 32-bit word holds. */
-const PER_WORD: Record<Format, number> = { f32: 1, f16: 2, bf16: 2, int4: 8 };
+const PER_WORD: Record<Format, number> = { f32: 1, f16: 2, bf16: 2, int4: 8, int8: 4 };
 
 /** Uploads a layer. @throws with the tensor named where the shape is not [n, k]. */
 export function loadLinear(runtime: Runtime, checkpoint: Checkpoint, spec: LinearSpec): Linear {
@@ -31,26 +31,27 @@ export function loadLinear(runtime: Runtime, checkpoint: Checkpoint, spec: Linea
   if (perShard < 64) {
     throw new Error(`Cannot load ${spec.name}: one row of ${k} does not fit the adapter's bindings`);
   }
-  if (format === "int4") checkInt4(checkpoint, spec);
+  const coded = format === "int4" || format === "int8" ? format : null;
+  if (coded) checkCoded(checkpoint, spec);
   const shards: Shard[] = [];
   let bytes = 0;
   for (let first = 0; first < n; first += perShard) {
     const count = Math.min(perShard, n - first);
     const rows = pad(count, spec.interleave ? 16 : 8);
-    const sizes = { weight: rows * words * 4, scales: format === "int4" ? rows * groups * 4 : 16 };
+    const sizes = { weight: rows * words * 4, scales: coded ? rows * groups * 4 : 16 };
     const data = place(runtime, spec.name, kind, sizes);
     const staging = checkpoint.scratch(0, PIECE);
     const target = data.kind === "texture" ? data.weight : data.weight.buf;
     const upload = new Upload(runtime.gpu, target, staging);
-    if (format === "int4") {
-      copyInt4(checkpoint, spec, ".int4", words * 16, first, count, upload);
+    if (coded) {
+      copyCodes(checkpoint, spec, coded, first, count, upload);
       upload.zeros(sizes.weight - pad(count, 4) * words * 4);
       let scales = upload;
       if (data.kind === "buffer") {
         upload.end();
         scales = new Upload(runtime.gpu, data.scales.buf, staging);
       }
-      copyInt4(checkpoint, spec, ".scale_min", groups * 16, first, count, scales);
+      copyScales(checkpoint, spec, first, count, scales);
       scales.end();
     } else {
       const most = Math.min(512, Math.floor(PIECE / (words * 4) / 16) * 16);
@@ -113,13 +114,13 @@ function place(
   };
 }
 
-/** 32-bit words of one row, K padded to 8 (to 32 for int4's groups only in the scales). */
+/** 32-bit words of one row, K padded to 8 (to 32 for groups of codes only in the scales). */
 const wordsOf = (format: Format, k: number): number => pad(k, 8) / PER_WORD[format];
 
 function formatOf(checkpoint: Checkpoint, spec: LinearSpec): Format {
   const kinds = new Set(spec.sources.map((s) => checkpoint.dtype(s.name)));
-  if (kinds.size === 1 && kinds.has("INT4") && spec.sources.every((s) => !s.columns && !s.transposed)) {
-    return "int4";
+  if (spec.sources.every((s) => checkpoint.coded(s.name) && !s.columns && !s.transposed)) {
+    return kinds.has("int8") ? "int8" : "int4"; // int4 beside int8 is widened without loss
   }
   if (spec.precision === "f16") return "f16";
   if (kinds.size === 1 && kinds.has("BF16")) return "bf16";
@@ -188,7 +189,7 @@ function* runs(spec: LinearSpec, from: number, count: number) {
   }
 }
 
-/** Rows as float32 [count, k]; a tensor of more dimensions is flattened, an int4 one dequantised. */
+/** Rows as float32 [count, k]; a tensor of more dimensions is flattened, one in codes dequantised. */
 export function floatRows(
   checkpoint: Checkpoint,
   source: RowSource,
@@ -197,7 +198,7 @@ export function floatRows(
   k: number,
 ): Float32Array<ArrayBuffer> {
   if (source.transposed) return transposedRows(checkpoint, source, first, count, k);
-  if (checkpoint.isInt4(source.name)) return dequantise(checkpoint, source.name, first, count, k);
+  if (checkpoint.coded(source.name)) return dequantise(checkpoint, source.name, first, count, k);
   const info = checkpoint.info(source.name);
   const width = info.shape.slice(1).reduce((a, b) => a * b, 1);
   const wanted = source.columns ? source.columns.reduce((a, c) => a + (c >= 0 ? 1 : 0), 0) : k;

@@ -10,6 +10,7 @@ import { convertTensors, planOf } from "./convert_file.ts";
 import { COPIED, MOST_COPIED } from "./copied_files.ts";
 import { type Disk, diskFull, needSpace, readWhole, realDisk, writeWhole } from "./disk.ts";
 import { Journal } from "./journal.ts";
+import { ruleFor } from "./keep_rule.ts";
 import { FORMAT, type Manifest, readManifest, type Reasoning, writeManifest } from "./manifest.ts";
 import { ResumableFile, type TensorDigest, type TensorEntry } from "./resumable_file.ts";
 import { safetensorsHeader } from "./safetensors_writer.ts";
@@ -29,6 +30,8 @@ export interface ConvertOptions {
   importance?: (tensor: string) => Float32Array | null;
   /** Tensors that stay as published, beside those that always do. */
   keep?: RegExp;
+  /** Matrices that become int8 instead of int4. */
+  int8?: RegExp;
   /** Digest of the importance, where there is one: part of the recipe. */
   importanceDigest?: string;
   /** Cores that quantise besides this one; 0: only this one. The bytes do not depend on it. */
@@ -39,7 +42,7 @@ export interface ConvertOptions {
 }
 
 /** Changes when the same source would give other bytes. */
-const RECIPE = 3;
+const RECIPE = 4;
 const WORK = ".converting";
 /** Under so many bytes Workers cost more than they bring. */
 const SMALL = 32 << 20;
@@ -59,7 +62,7 @@ export async function convert(
   target: string,
   options: ConvertOptions = {},
 ): Promise<Manifest> {
-  const weights = openSource(source, options.keep ?? null);
+  const weights = openSource(source, ruleFor(options.keep ?? null, options.int8 ?? null));
   try {
     return await new Conversion(source, target, weights, options).run();
   } catch (error) {
@@ -95,10 +98,18 @@ class Conversion {
   ) {
     this.#disk = options.disk ?? realDisk;
     this.#work = `${target}/${WORK}`;
-    const { rounding = "nearest", importanceDigest = "", reasoning = "none", keep } = options;
+    const { rounding = "nearest", importanceDigest = "", reasoning = "none", keep, int8 } = options;
     this.#recipe = createHash("sha256")
       .update(
-        JSON.stringify([RECIPE, weights.digest, rounding, importanceDigest, reasoning, keep?.source ?? ""]),
+        JSON.stringify([
+          RECIPE,
+          weights.digest,
+          rounding,
+          importanceDigest,
+          reasoning,
+          keep?.source ?? "",
+          ...int8 ? [int8.source] : [],
+        ]),
       )
       .digest("hex");
   }

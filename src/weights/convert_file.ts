@@ -1,23 +1,25 @@
-/** One output file of convert: slabs read in order, turned to int4 on all cores, written in order. */
-import type { Int4Tensor } from "./quantise.ts";
+/** One output file of convert: slabs read in order, turned to codes on all cores, written in order. */
+import type { Dtype } from "../gpu/safetensors.ts";
+import type { CodedTensor } from "./quantise.ts";
 import { GROUP, QuantiseError } from "./quantise.ts";
 import type { ResumableFile } from "./resumable_file.ts";
 import type { PlannedTensor } from "./safetensors_writer.ts";
 import type { Rounding, SlabJob } from "./slab.ts";
 import type { SlabPool } from "./slab_pool.ts";
-import type { SourceTensor } from "./source.ts";
+import { bitsOfTarget, type SourceTensor } from "./source.ts";
 
 /** What a source tensor becomes, in the order in which it is written. */
 export function planOf(
   t: Pick<SourceTensor, "name" | "shape" | "bytes" | "storedBytes" | "target">,
 ): PlannedTensor[] {
-  if (t.target !== "int4") {
-    return [{ name: t.name, dtype: t.target, shape: t.shape, bytes: t.storedBytes ?? t.bytes }];
+  const bits = bitsOfTarget(t.target);
+  if (bits === null) {
+    return [{ name: t.name, dtype: t.target as Dtype, shape: t.shape, bytes: t.storedBytes ?? t.bytes }];
   }
   const [n, k] = t.shape;
-  const quads = Math.ceil(n / 4), words = Math.ceil(k / 8), groups = Math.ceil(k / GROUP);
+  const quads = Math.ceil(n / 4), words = bits / 4 * Math.ceil(k / 8), groups = Math.ceil(k / GROUP);
   return [
-    { name: `${t.name}.int4`, dtype: "U32", shape: [quads, words, 4], bytes: quads * words * 16 },
+    { name: `${t.name}.${t.target}`, dtype: "U32", shape: [quads, words, 4], bytes: quads * words * 16 },
     { name: `${t.name}.scale_min`, dtype: "F16", shape: [quads, groups, 4, 2], bytes: quads * groups * 16 },
   ];
 }
@@ -49,7 +51,7 @@ export async function convertTensors(
   job: FileJob,
 ): Promise<void> {
   const steps = stepsOf(tensors, out, job);
-  const ahead: { step: Step; result: Promise<Int4Tensor | Uint8Array> }[] = [];
+  const ahead: { step: Step; result: Promise<CodedTensor | Uint8Array> }[] = [];
   /** Scales of the tensor under way: they follow its codes. */
   let scales: Uint32Array[] = [];
   const most = 2 * Math.max(1, job.pool.workers);
@@ -64,7 +66,7 @@ export async function convertTensors(
     const next = ahead.shift();
     if (!next) return;
     const { tensor, count, last, from } = next.step;
-    let result: Int4Tensor | Uint8Array;
+    let result: CodedTensor | Uint8Array;
     try {
       result = await next.result;
     } catch (error) {
@@ -74,7 +76,7 @@ export async function convertTensors(
     }
     if (result instanceof Uint8Array) out.append(tensor.name, result);
     else {
-      out.append(`${tensor.name}.int4`, new Uint8Array(result.words.buffer));
+      out.append(`${tensor.name}.${tensor.target}`, new Uint8Array(result.words.buffer));
       scales.push(result.scales);
       if (last) {
         for (const part of scales) out.append(`${tensor.name}.scale_min`, new Uint8Array(part.buffer));
@@ -106,11 +108,13 @@ function* stepsOf(tensors: SourceTensor[], out: ResumableFile, job: FileJob): Ge
 }
 
 function start({ tensor, from, count }: Step, { pool, rounding, importance }: FileJob) {
-  if (tensor.target !== "int4") return Promise.resolve(tensor.raw(from, count));
+  const bits = bitsOfTarget(tensor.target);
+  if (bits === null) return Promise.resolve(tensor.raw(from, count));
   const job: SlabJob = {
     input: tensor.slab(from, count),
     rows: count,
     k: tensor.shape[1],
+    bits,
     rounding,
     importance: copyOf(importance(tensor.name)),
   };

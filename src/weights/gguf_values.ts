@@ -1,24 +1,44 @@
 /**
- * Blocks of GGUF's types: Q4_0, Q4_1 and Q4_K have groups of 32 codes with a scale and a minimum as int4 has, and keep
- * their codes; the others become float32. Layouts: ggml-quants.c (github.com/ggml-org/ggml).
+ * Blocks of GGUF's types: Q4_0, Q4_1 and Q4_K have groups of 32 codes with a scale and a minimum as int4 has, Q8_0 as
+ * int8 has, and keep their codes; the others become float32. Layouts: ggml-quants.c (github.com/ggml-org/ggml).
  */
 import { toFloat32 } from "../gpu/safetensors.ts";
 import { GGUF_TYPES, type GgufType } from "./gguf.ts";
 import { HALF_MAX, halfBits, HALVES } from "./half.ts";
-import { emptyInt4, GROUP, type Int4Tensor, QuantiseError } from "./quantise.ts";
+import { type Bits, type CodedTensor, emptyCoded, GROUP, QuantiseError } from "./quantise.ts";
+import { putGroup } from "./quantise8.ts";
 
 export type CodedType = "Q4_0" | "Q4_1" | "Q4_K";
 
-export const isCoded = (type: GgufType): type is CodedType =>
-  type === "Q4_0" || type === "Q4_1" || type === "Q4_K";
+/** In how many bits a type's codes are kept; null: it has no codes of ours. */
+export const codedBits = (type: GgufType): Bits | null =>
+  type === "Q8_0" ? 8 : type === "Q4_0" || type === "Q4_1" || type === "Q4_K" ? 4 : null;
+
+/** Rows of Q8_0 blocks → int8 without loss. @throws QuantiseError where a scale is not finite */
+export function int8OfBlocks(bytes: Uint8Array, rows: number, k: number): CodedTensor {
+  const out = emptyCoded(rows, k, 8);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const block = GGUF_TYPES.Q8_0.bytes, groups = k / GROUP;
+  const codes = new Uint8Array(GROUP);
+  for (let r = 0; r < rows; r++) {
+    for (let g = 0; g < groups; g++) {
+      const at = (r * groups + g) * block;
+      const scale = view.getUint16(at, true), minimum = -128 * HALVES[scale];
+      if (!(Math.abs(minimum) <= HALF_MAX)) throw new QuantiseError(r);
+      for (let i = 0; i < GROUP; i++) codes[i] = bytes[at + 2 + i] ^ 0x80;
+      putGroup(out, codes, scale | (halfBits(minimum) << 16), r, g, k);
+    }
+  }
+  return out;
+}
 
 /**
  * Rows of blocks → int4 with the same codes. Q4_0 and Q4_1 without loss; Q4_K's scales and minima are products, rounded
  * to half precision here.
  * @throws QuantiseError where a scale is not finite
  */
-export function int4OfBlocks(type: CodedType, bytes: Uint8Array, rows: number, k: number): Int4Tensor {
-  const out = emptyInt4(rows, k);
+export function int4OfBlocks(type: CodedType, bytes: Uint8Array, rows: number, k: number): CodedTensor {
+  const out = emptyCoded(rows, k);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const block = GGUF_TYPES[type];
   const groups = k / GROUP, words = k / 8;

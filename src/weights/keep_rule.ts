@@ -1,4 +1,8 @@
-/** Which tensors become int4 and which stay as published, for all families. */
+/** Which tensors become int4, which int8, and which stay as published, for all families. */
+import type { Target } from "./source.ts";
+
+/** What a tensor of this name and shape becomes; null: it stays. */
+export type Rule = (name: string, shape: readonly number[]) => Extract<Target, "int4" | "int8"> | null;
 
 /**
  * Kept: learned positions (few and read as a table), conv_out (its columns are reordered at load), biases.
@@ -8,7 +12,10 @@
  */
 const KEPT = /pos_embed|position_embedding|position_matrix|conv_out|mm_projector\.|pooling_layer|\.bias$/;
 
-/** Whether a tensor of this name and shape becomes int4: matrices only; vectors and convolutions stay. */
-export function becomesInt4(name: string, shape: readonly number[]): boolean {
-  return shape.length === 2 && shape[0] > 0 && shape[1] > 0 && !KEPT.test(name);
-}
+/** Matrices become int4; vectors and convolutions stay. */
+export const becomesInt4: Rule = (name, shape) =>
+  shape.length === 2 && shape[0] > 0 && shape[1] > 0 && !KEPT.test(name) ? "int4" : null;
+
+/** The same, but for what is to stay also, and for what is to have 8 bits. */
+export const ruleFor = (keep: RegExp | null, int8: RegExp | null): Rule => (name, shape) =>
+  keep?.test(name) ? null : becomesInt4(name, shape) && (int8?.test(name) ? "int8" : "int4");

@@ -1,16 +1,15 @@
 /** What a path holds: a GGUF file, or the folder of a published checkpoint, as it was trained or 4-bit by GPTQ or AWQ. */
-import { becomesInt4 } from "./keep_rule.ts";
+import { becomesInt4, type Rule } from "./keep_rule.ts";
 import type { WeightSource } from "./source.ts";
 import { openGgufSource } from "./source_gguf.ts";
 import { openPackedSource, packedConfig } from "./source_packed.ts";
 import { openSafetensorsSource } from "./source_safetensors.ts";
 
 /**
- * @param keep tensors that stay as they are, beside those that always do
+ * @param rule what a matrix becomes; codes of 4 bits that the source has stay as they are
  * @throws Error naming what is missing, damaged or not supported
  */
-export function openSource(path: string, keep: RegExp | null = null): WeightSource {
-  const rule = (name: string, shape: readonly number[]) => becomesInt4(name, shape) && !keep?.test(name);
+export function openSource(path: string, rule: Rule = becomesInt4): WeightSource {
   if (isFile(path)) {
     if (path.toLowerCase().endsWith(".gguf")) return openGgufSource(path, rule);
     throw new Error(`Cannot convert ${path}: it is neither a .gguf file nor a folder`);

@@ -6,8 +6,11 @@ import { HALF_MAX, halfBits, HALVES } from "./half.ts";
 
 export const GROUP = 32;
 
-export interface Int4Tensor {
-  /** [ceil(rows / 4), ceil(k / 8), 4]: word j of a row holds k = 8j … 8j+7. */
+/** Bits of a code. */
+export type Bits = 4 | 8;
+
+export interface CodedTensor {
+  /** [ceil(rows / 4), ceil(k / 8), 4]: word j of a row holds k = 8j … 8j+7; of 8 bits twice as many, of 4 values. */
   words: Uint32Array<ArrayBuffer>;
   /** [ceil(rows / 4), groups, 4]: scale in the low, minimum in the high half. */
   scales: Uint32Array<ArrayBuffer>;
@@ -25,10 +28,10 @@ export class QuantiseError extends Error {
   }
 }
 
-export const emptyInt4 = (rows: number, k: number): Int4Tensor => {
+export const emptyCoded = (rows: number, k: number, bits: Bits = 4): CodedTensor => {
   const quads = Math.ceil(rows / 4);
   return {
-    words: new Uint32Array(quads * Math.ceil(k / 8) * 4),
+    words: new Uint32Array(quads * Math.ceil(k / 8) * bits),
     scales: new Uint32Array(quads * Math.ceil(k / GROUP) * 4),
   };
 };
@@ -42,8 +45,8 @@ export const bitsOf = (values: Float32Array<ArrayBuffer>): Int32Array<ArrayBuffe
  * @param values [rows, k]; a last group shorter than 32 is padded with codes 0 that nobody reads
  * @throws QuantiseError on values that are not finite or beyond half precision
  */
-export function quantiseNearest(values: ValueBits, rows: number, k: number): Int4Tensor {
-  const out = emptyInt4(rows, k);
+export function quantiseNearest(values: ValueBits, rows: number, k: number): CodedTensor {
+  const out = emptyCoded(rows, k);
   const groups = Math.ceil(k / GROUP);
   const rest = k % GROUP;
   // Bits first: the loops below run on plain numbers, without a call or a view a value.
@@ -161,8 +164,8 @@ export function packRest(
  * @param codes [rows, k] @param pairs scale and minimum of each group [rows, k / 32, 2], rounded to half precision here
  * @throws QuantiseError where a scale or minimum is beyond half precision
  */
-export function int4OfCodes(codes: Uint8Array, pairs: Float32Array, rows: number, k: number): Int4Tensor {
-  const out = emptyInt4(rows, k);
+export function int4OfCodes(codes: Uint8Array, pairs: Float32Array, rows: number, k: number): CodedTensor {
+  const out = emptyCoded(rows, k);
   const groups = k / GROUP;
   for (let r = 0; r < rows; r++) {
     for (let g = 0; g < groups; g++) {

@@ -5,9 +5,9 @@
  */
 import { HALF_MAX, halfBits, HALVES } from "./half.ts";
 import {
-  emptyInt4,
+  type CodedTensor,
+  emptyCoded,
   GROUP,
-  type Int4Tensor,
   loadRest,
   pack,
   packRest,
@@ -30,8 +30,8 @@ export function quantiseSearch(
   rows: number,
   k: number,
   importance: Float32Array | null = null,
-): Int4Tensor {
-  const out = emptyInt4(rows, k);
+): CodedTensor {
+  const out = emptyCoded(rows, k);
   const groups = Math.ceil(k / GROUP);
   const rest = k % GROUP;
   const shift = values instanceof Uint16Array ? 16 : 0;

@@ -1,10 +1,10 @@
 /** Slabs on several cores: each Worker takes one after another, what they give comes back to whoever asked. */
-import { type Int4Tensor, QuantiseError } from "./quantise.ts";
+import { type CodedTensor, QuantiseError } from "./quantise.ts";
 import { runSlab, type SlabJob } from "./slab.ts";
 
 interface Waiting {
   job: SlabJob;
-  resolve: (out: Int4Tensor) => void;
+  resolve: (out: CodedTensor) => void;
   reject: (error: Error) => void;
 }
 
@@ -18,7 +18,7 @@ export class SlabPool {
   constructor(readonly workers: number) {}
 
   /** @throws QuantiseError; Error when the Worker fails. The job's buffers are given away. */
-  run(job: SlabJob): Promise<Int4Tensor> {
+  run(job: SlabJob): Promise<CodedTensor> {
     if (this.workers === 0) return new Promise((resolve) => resolve(runSlab(job)));
     return new Promise((resolve, reject) => {
       this.#queue.push({ job, resolve, reject });
@@ -47,7 +47,7 @@ export class SlabPool {
   #start(): Worker {
     const worker = new Worker(new URL("./slab_worker.ts", import.meta.url), { type: "module" });
     this.#all.push(worker);
-    worker.onmessage = ({ data }: MessageEvent<Int4Tensor & { error?: string; row?: number | null }>) => {
+    worker.onmessage = ({ data }: MessageEvent<CodedTensor & { error?: string; row?: number | null }>) => {
       const waiting = this.#running.get(worker);
       this.#running.delete(worker);
       this.#idle.push(worker);

@@ -1,6 +1,14 @@
-/** Where weights come from: files of tensors, each to be kept as it is or turned into int4, read by rows. */
+/** Where weights come from: files of tensors, each to be kept as it is or turned into codes, read by rows. */
 import type { Dtype } from "../gpu/safetensors.ts";
+import type { Bits } from "./quantise.ts";
 import type { SlabInput } from "./slab.ts";
+
+/** What a tensor becomes: codes, or a dtype in which it is kept. */
+export type Target = "int4" | "int8" | Dtype;
+
+/** Bits of the codes; null: kept. */
+export const bitsOfTarget = (target: Target): Bits | null =>
+  target === "int4" ? 4 : target === "int8" ? 8 : null;
 
 export interface SourceTensor {
   /** The official name. */
@@ -10,11 +18,11 @@ export interface SourceTensor {
   bytes: number;
   /** Bytes of a kept tensor as it is stored, where those are not `bytes`. */
   storedBytes?: number;
-  /** int4: rows of `shape` [n, k]; a dtype: kept, stored as that. */
-  target: "int4" | Dtype;
+  /** Codes: of rows of `shape` [n, k]; a dtype: kept, stored as that. */
+  target: Target;
   /** Rows (indices of the first dimension; a scalar is one row) come in slabs of at most so many; null: all at once. */
   slabRows: number | null;
-  /** Raw rows [from, from + count) for `target` int4. */
+  /** Raw rows [from, from + count) for a `target` in codes. */
   slab(from: number, count: number): SlabInput;
   /** Stored bytes of rows [from, from + count) for a kept tensor. */
   raw(from: number, count: number): Uint8Array<ArrayBuffer>;

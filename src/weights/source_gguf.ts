@@ -1,15 +1,15 @@
 /**
- * A GGUF file of a text model as a source. Tensors of 4 bits keep their codes; beside such, tensors of other types were
- * left finer on purpose and stay without loss (F16, BF16, F32; Q8_0 as F32). In a file without 4-bit tensors the
- * matrices become int4 as those of a published checkpoint do.
+ * A GGUF file of a text model as a source. Tensors of 4 bits and Q8_0 keep their codes; beside such, tensors of other
+ * types were left finer on purpose: F16, BF16 and F32 stay, those of 5 and 6 bits become int8. In a file without such
+ * codes the matrices become int4 as those of a published checkpoint do.
  */
 import { createHash } from "node:crypto";
 import type { Dtype } from "../gpu/safetensors.ts";
 import { GgufFile, type GgufTensor, type GgufType } from "./gguf.ts";
 import { type GgufModel, readGgufModel } from "./gguf_config.ts";
-import { floatsOfBlocks, isCoded } from "./gguf_values.ts";
-import { becomesInt4 } from "./keep_rule.ts";
-import { rowsOfSlab, type SourceTensor, type WeightSource } from "./source.ts";
+import { codedBits, floatsOfBlocks } from "./gguf_values.ts";
+import { becomesInt4, type Rule } from "./keep_rule.ts";
+import { bitsOfTarget, rowsOfSlab, type SourceTensor, type Target, type WeightSource } from "./source.ts";
 
 const OUTPUT = "model.safetensors";
 
@@ -34,12 +34,12 @@ const WHOLE: Record<string, string> = {
 };
 
 /** @throws Error naming what is missing, damaged or not supported */
-export function openGgufSource(path: string, rule = becomesInt4): WeightSource {
+export function openGgufSource(path: string, rule: Rule = becomesInt4): WeightSource {
   const file = GgufFile.open(path);
   try {
     const model = readGgufModel(file);
     const tensors = [...file.tensors.values()];
-    const coded = tensors.some(({ type }) => isCoded(type));
+    const coded = tensors.some(({ type }) => codedBits(type));
     const digest = createHash("sha256").update(JSON.stringify([[...file.tensors], [...file.metadata]]))
       .digest("hex");
     const { size, mtime } = Deno.statSync(path);
@@ -60,25 +60,32 @@ export function openGgufSource(path: string, rule = becomesInt4): WeightSource {
 /** Type in which a kept tensor is stored. */
 const keptAs = (type: GgufType): Dtype => type === "F16" || type === "BF16" ? type : "F32";
 
+/** @param wanted by the rule @param coded the file has tensors in codes */
+function targetOf({ type }: GgufTensor, wanted: ReturnType<Rule>, coded: boolean): Target {
+  if (wanted === null) return keptAs(type);
+  const bits = codedBits(type);
+  if (bits) return bits === 8 ? "int8" : "int4";
+  if (!coded) return wanted;
+  return ["F32", "F16", "BF16"].includes(type) ? keptAs(type) : "int8";
+}
+
 function sourceTensor(
   file: GgufFile,
   t: GgufTensor,
   model: GgufModel,
   coded: boolean,
-  rule: typeof becomesInt4,
+  rule: Rule,
 ): SourceTensor {
   const name = officialName(file.path, t.name);
   const { type, shape, rowBytes } = t;
-  const fine = ["F32", "F16", "BF16", "Q8_0"].includes(type);
-  const int4 = rule(name, shape) && !(coded && fine);
   const heads = headsOf(t.name, model);
   const rowsOf = (from: number, count: number) => {
     const bytes = file.read(t, from * rowBytes, count * rowBytes);
     return heads ? unpermuted(bytes, rowBytes, model.headDim) : bytes;
   };
-  const target = int4 ? "int4" : keptAs(type);
+  const target = targetOf(t, rule(name, shape), coded);
   const values = shape.reduce((a, b) => a * b, 1);
-  const slab = rowsOfSlab(int4 ? rowBytes : Math.max(rowBytes, 4 * shape[shape.length - 1]));
+  const slab = rowsOfSlab(bitsOfTarget(target) ? rowBytes : Math.max(rowBytes, 4 * shape[shape.length - 1]));
   return {
     name,
     shape,

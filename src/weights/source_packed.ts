@@ -8,7 +8,7 @@
  * a word in the order 0 2 4 6 1 3 5 7.
  */
 import { SafetensorsFile, toFloat32 } from "../gpu/safetensors.ts";
-import { becomesInt4 } from "./keep_rule.ts";
+import { becomesInt4, type Rule } from "./keep_rule.ts";
 import { rowsOfSlab, type SourceTensor, type WeightSource } from "./source.ts";
 import { openSafetensorsSource } from "./source_safetensors.ts";
 
@@ -51,7 +51,7 @@ export function openPackedSource(
   folder: string,
   config: Record<string, unknown>,
   packed: PackedConfig,
-  rule = becomesInt4,
+  rule: Rule = becomesInt4,
 ): WeightSource {
   const plain = openSafetensorsSource(folder, rule);
   const opened: SafetensorsFile[] = [];

@@ -1,17 +1,16 @@
 /** A published checkpoint as a source: one or many safetensors files of bf16, f16 or f32. */
 import { createHash } from "node:crypto";
 import { SafetensorsFile, type TensorInfo } from "../gpu/safetensors.ts";
-import { becomesInt4 } from "./keep_rule.ts";
+import { becomesInt4, type Rule } from "./keep_rule.ts";
 import { shardNames } from "./shard_index.ts";
 import { rowsOfSlab, type SourceTensor, type WeightSource } from "./source.ts";
 
 const FLOATS = new Set(["BF16", "F16", "F32"]);
 
 /**
- * @param keeps by name and shape, whether a matrix becomes int4
  * @throws Error naming the file that is missing or damaged
  */
-export function openSafetensorsSource(folder: string, keeps = becomesInt4): WeightSource {
+export function openSafetensorsSource(folder: string, rule: Rule = becomesInt4): WeightSource {
   const names = shardNames(folder);
   const files: SafetensorsFile[] = [];
   try {
@@ -30,7 +29,7 @@ export function openSafetensorsSource(folder: string, keeps = becomesInt4): Weig
       files: files.map((file, i) => ({
         name: names[i],
         tensors: [...file.tensors.values()].sort((a, b) => a.begin - b.begin || a.end - b.end)
-          .map((t) => sourceTensor(file, t, keeps)),
+          .map((t) => sourceTensor(file, t, rule)),
       })),
       ...fingerprints(names.map((name) => `${folder}/${name}`), files),
       folder,
@@ -59,7 +58,7 @@ export function fingerprints(
   return { digest, stamp: times.update(digest).digest("hex") };
 }
 
-function sourceTensor(file: SafetensorsFile, t: TensorInfo, keeps: typeof becomesInt4): SourceTensor {
+function sourceTensor(file: SafetensorsFile, t: TensorInfo, rule: Rule): SourceTensor {
   const bytes = t.end - t.begin;
   const rows = t.shape[0] ?? 1;
   const width = rows === 0 ? 0 : bytes / rows;
@@ -68,7 +67,7 @@ function sourceTensor(file: SafetensorsFile, t: TensorInfo, keeps: typeof become
     name: t.name,
     shape: t.shape,
     bytes,
-    target: FLOATS.has(t.dtype) && keeps(t.name, t.shape) ? "int4" : t.dtype,
+    target: FLOATS.has(t.dtype) && rule(t.name, t.shape) || t.dtype,
     slabRows: rowsOfSlab(width),
     slab: (from, count) => ({ kind: "plain", dtype: t.dtype, bytes: raw(from, count) }),
     raw,

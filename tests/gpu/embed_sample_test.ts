@@ -28,12 +28,13 @@ for (const profile of ["threads", "textures"] as const) {
 
 async function embedCase(runtime: Runtime): Promise<void> {
   const [vocab, hidden] = [150, 72];
-  for (const dtype of ["F32", "F16", "BF16", "INT4"]) {
-    const stored = (dtype === "INT4" ? "F32" : dtype) as StoredDtype;
+  for (const dtype of ["F32", "F16", "BF16", "int4", "int8"]) {
+    const coded = dtype.startsWith("int");
+    const stored = (coded ? "F32" : dtype) as StoredDtype;
     const data = roundTo(stored, noise(3, vocab * hidden));
     await withCheckpoint({ "e": { dtype: stored, shape: [vocab, hidden], data } }, async (plain, folder) => {
-      if (dtype === "INT4") await convert(folder, `${folder}/int4`);
-      const checkpoint = dtype === "INT4" ? Checkpoint.open(`${folder}/int4`) : plain;
+      if (coded) await convert(folder, `${folder}/coded`, dtype === "int8" ? { int8: /./ } : {});
+      const checkpoint = coded ? Checkpoint.open(`${folder}/coded`) : plain;
       const limit = runtime.gpu.limits.storageBinding;
       runtime.gpu.limits.storageBinding = 64 * hidden * 4;
       const spec = {
@@ -67,7 +68,7 @@ async function embedCase(runtime: Runtime): Promise<void> {
       const got = await download(runtime, out);
       const worst = all.reduce((a, v, i) => Math.max(a, Math.abs(v - got[i])), 0);
       assert(worst < 1e-6, `${dtype}: off by ${worst}`);
-      if (dtype === "INT4") checkpoint.close();
+      if (coded) checkpoint.close();
     });
   }
 }

@@ -74,33 +74,64 @@ for (const dtype of ["F32", "F16", "BF16"] as StoredDtype[]) {
   });
 }
 
-bothPlaces("linear: int4 weights as the converter writes them", async (runtime) => {
-  for (const [m, n, k] of SHAPES) {
-    const w = noise(n + k, n * k, 0.2);
-    const x = noise(m + k, m * k);
-    await withCheckpoint({ "l.weight": { dtype: "F32", shape: [n, k], data: w } }, async (_, folder) => {
-      await convert(folder, `${folder}/int4`);
-      const checkpoint = Checkpoint.open(`${folder}/int4`);
-      const spec = {
-        name: "l",
-        k,
-        sources: [{ name: "l.weight", n }],
-        bias: null,
-        precision: "f32" as const,
-      };
-      const layer = loadLinear(runtime, checkpoint, spec);
-      assertEquals(layer.format, "int4");
-      const rounded = floatRows(checkpoint, { name: "l.weight", n }, 0, n, k);
-      const step = reference.nmse(rounded, w);
-      assert(step > 1e-5 && step < 1e-2, `quantisation error ${step}`);
-      const out = runtime.memory.tensor("out", m, n);
-      const pass = runtime.begin("test");
-      linear(pass, layer, upload(runtime, x, m, k), out);
-      pass.submit();
-      const error = reference.nmse(await download(runtime, out), reference.linear(x, rounded, null, m, n, k));
-      assert(error < TIGHT, `[${m}, ${n}, ${k}]: NMSE ${error}`);
-      checkpoint.close();
+/** Matrices `a` and `b` [n, k] of a checkpoint that the converter wrote, as one layer [2n, k], against float64. */
+async function codedCase(
+  runtime: Runtime,
+  [m, n, k]: [number, number, number],
+  int8: RegExp | undefined,
+  format: string,
+  interleave: boolean,
+): Promise<void> {
+  const weights = ["a", "b"].map((name, i) => ({ name, data: noise(n + k + i, n * k, 0.2) }));
+  const stored = weights.map(({ name, data }) => [name, { dtype: "F32" as const, shape: [n, k], data }]);
+  await withCheckpoint(Object.fromEntries(stored), async (_, folder) => {
+    await convert(folder, `${folder}/coded`, int8 ? { int8 } : {});
+    const checkpoint = Checkpoint.open(`${folder}/coded`);
+    const sources = weights.map(({ name }) => ({ name, n }));
+    const layer = loadLinear(runtime, checkpoint, {
+      name: "l",
+      k,
+      sources: n % 4 ? sources.slice(0, 1) : sources,
+      interleave,
+      bias: null,
+      precision: "f32",
     });
+    assertEquals(layer.format, format);
+    const x = noise(m + k, m * k);
+    const [ya, yb] = weights.map(({ name, data }) => {
+      const rounded = floatRows(checkpoint, { name, n }, 0, n, k);
+      const error = reference.nmse(rounded, data);
+      const [least, most] = int8?.test(name) ? [1e-8, 1e-4] : [1e-5, 1e-2];
+      assert(error > least && error < most, `${name}: quantisation error ${error}`);
+      return reference.linear(x, rounded, null, m, n, k);
+    });
+    const out = runtime.memory.tensor("out", m, layer.n);
+    const pass = runtime.begin("test");
+    linear(pass, layer, upload(runtime, x, m, k), out);
+    pass.submit();
+    const want = Array.from({ length: m * layer.n }, (_, i) => {
+      const row = Math.floor(i / layer.n), at = i % layer.n;
+      if (layer.n === n) return ya[row * n + at];
+      if (!interleave) return at < n ? ya[row * n + at] : yb[row * n + at - n];
+      return ((at >> 2) % 2 ? yb : ya)[row * n + (at >> 3) * 4 + at % 4];
+    });
+    const error = reference.nmse(await download(runtime, out), Float64Array.from(want));
+    assert(error < TIGHT, `[${m}, ${n}, ${k}] ${format}: NMSE ${error}`);
+    checkpoint.close();
+  });
+}
+
+bothPlaces("linear: int4 and int8 weights as the converter writes them", async (runtime) => {
+  for (const shape of SHAPES) {
+    await codedCase(runtime, shape, undefined, "int4", false);
+    await codedCase(runtime, shape, /./, "int8", false);
+  }
+});
+
+bothPlaces("linear: int4 beside int8 in one layer, in a row and taken in turn", async (runtime) => {
+  for (const [m, n, k] of SHAPES.filter(([_, n]) => n % 8 === 0)) {
+    await codedCase(runtime, [m, n, k], /b/, "int8", false);
+    await codedCase(runtime, [m, n, k], /a/, "int8", true);
   }
 });
 

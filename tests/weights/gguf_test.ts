@@ -4,7 +4,13 @@ import { Checkpoint } from "../../src/model/checkpoint.ts";
 import { floatRows } from "../../src/model/linear_load.ts";
 import { convert } from "../../src/weights/convert.ts";
 import { GGUF_TYPES, GgufFile, type GgufType } from "../../src/weights/gguf.ts";
-import { floatsOfBlocks, int4OfBlocks, isCoded } from "../../src/weights/gguf_values.ts";
+import {
+  codedBits,
+  type CodedType,
+  floatsOfBlocks,
+  int4OfBlocks,
+  int8OfBlocks,
+} from "../../src/weights/gguf_values.ts";
 import { fromHalf } from "../../src/gpu/safetensors.ts";
 import { openVerified } from "../../src/weights/verify.ts";
 import blocks from "../fixtures/gguf_blocks.json" with { type: "json" };
@@ -25,15 +31,18 @@ Deno.test("GGUF blocks: every type gives the values that PyPI's gguf gives", () 
     assertEquals(values.length, 256);
     const off = values.findIndex((v, i) => Math.abs(v - wanted[i]) > 1e-6 * (1 + Math.abs(wanted[i])));
     assert(off < 0, `${type}: value ${off} is ${values[off]}, not ${wanted[off]}`);
-    if (!isCoded(type)) continue;
-    const q = int4OfBlocks(type, data, 1, 256);
+    const bits = codedBits(type);
+    if (bits === null) continue;
+    const q = bits === 8 ? int8OfBlocks(data, 1, 256) : int4OfBlocks(type as CodedType, data, 1, 256);
     for (let i = 0; i < 256; i++) {
       const pair = q.scales[4 * (i >> 5)], lane = i & 7;
-      const code = (q.words[4 * (i >> 3)] >>> (lane < 4 ? 8 * lane : 8 * lane - 28)) & 15;
+      const code = bits === 8
+        ? (q.words[4 * (i >> 2)] >>> (8 * (i & 3))) & 255
+        : (q.words[4 * (i >> 3)] >>> (lane < 4 ? 8 * lane : 8 * lane - 28)) & 15;
       const value = fromHalf(pair & 0xffff) * code + fromHalf(pair >>> 16);
       // Q4_K's products are rounded to half precision: 15 codes and the minimum, each within 2⁻¹¹.
       const allowed = type === "Q4_K" ? 2 ** -11 * (15 * Math.abs(fromHalf(pair & 0xffff)) + 1) : 1e-9;
-      assert(Math.abs(value - wanted[i]) <= allowed, `${type} as int4: ${value}, not ${wanted[i]}`);
+      assert(Math.abs(value - wanted[i]) <= allowed, `${type} as int${bits}: ${value}, not ${wanted[i]}`);
     }
   }
 });
@@ -119,9 +128,9 @@ Deno.test("GGUF model: 4-bit tensors without loss, rotary pairs put back, config
       check(3, "model.layers.0.self_attn.k_proj.weight", pairs);
       check(4, "model.layers.0.self_attn.v_proj.weight", same);
       check(7, "model.layers.0.mlp.gate_proj.weight", same);
-      assertEquals(checkpoint.dtype("model.embed_tokens.weight"), "F32");
-      check(9, "model.layers.0.mlp.down_proj.weight", same, 0.2); // five bits to four
-      assertEquals(checkpoint.dtype("model.layers.0.mlp.down_proj.weight"), "INT4");
+      assertEquals(checkpoint.dtype("model.embed_tokens.weight"), "int8");
+      check(9, "model.layers.0.mlp.down_proj.weight", same, 0.02); // five bits to eight
+      assertEquals(checkpoint.dtype("model.layers.0.mlp.down_proj.weight"), "int8");
     } finally {
       checkpoint.close();
     }

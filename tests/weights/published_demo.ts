@@ -11,7 +11,9 @@ const SHARDS = 3;
 export function publishedDemo(folder: string): Record<string, Uint8Array<ArrayBuffer>> {
   const checkpoint = Checkpoint.open(`${PROJECT}weights/demo`);
   const config = JSON.parse(Deno.readTextFileSync(`${PROJECT}weights/demo/manifest.json`));
-  const names = new Set(Object.keys(config.tensors).map((name) => name.replace(/\.(int4|scale_min)$/, "")));
+  const names = new Set(
+    Object.keys(config.tensors).map((name) => name.replace(/\.(int4|int8|scale_min)$/, "")),
+  );
   const files: Record<string, Uint8Array<ArrayBuffer>> = {};
   const map: Record<string, string> = {};
   const all = [...names].sort();
@@ -21,7 +23,7 @@ export function publishedDemo(folder: string): Record<string, Uint8Array<ArrayBu
     const plan: PlannedTensor[] = [], values: Uint8Array[] = [];
     for (const name of mine) {
       map[name] = file;
-      if (checkpoint.isInt4(name)) {
+      if (checkpoint.coded(name)) {
         // Rows and columns are padded to 4 and 8; the demo's widths need none.
         const [quads, words] = checkpoint.info(`${name}.int4`).shape;
         const [n, k] = [quads * 4, words * 8];

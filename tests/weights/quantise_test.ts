@@ -1,7 +1,7 @@
 /** Rounding: nearest against a plain statement of the rule, search against nearest. */
 import { fromHalf, toHalf } from "../../src/gpu/safetensors.ts";
 import { halfBits } from "../../src/weights/half.ts";
-import { bitsOf, GROUP, type Int4Tensor, quantiseNearest } from "../../src/weights/quantise.ts";
+import { bitsOf, type CodedTensor, GROUP, quantiseNearest } from "../../src/weights/quantise.ts";
 import { quantiseSearch } from "../../src/weights/quantise_search.ts";
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";
 import { noise, random } from "../support/gpu.ts";
@@ -53,7 +53,7 @@ Deno.test("search: less error than nearest in every group; importance moves it",
   }
   const importance = Float32Array.from({ length: k }, (_, i) => i % 8 === 0 ? 100 : 1);
   const weighted = quantiseSearch(bitsOf(values), rows, k, importance);
-  const sum = (q: Int4Tensor) => {
+  const sum = (q: CodedTensor) => {
     let all = 0;
     for (let at = 0; at < values.length; at += GROUP) all += error(q, values, k, at, importance);
     return all;
@@ -75,7 +75,7 @@ Deno.test("values that no half holds are refused with their row", async () => {
 const scaleAt = (row: number, groups: number, g: number): number =>
   (row >> 2) * groups * 4 + 4 * g + (row & 3);
 
-function code(q: Int4Tensor, row: number, k: number, i: number): number {
+function code(q: CodedTensor, row: number, k: number, i: number): number {
   const lane = i & 7;
   const word = q.words[(row >> 2) * Math.ceil(k / 8) * 4 + 4 * (i >> 3) + (row & 3)];
   return (word >>> (lane < 4 ? 8 * lane : 8 * lane - 28)) & 15;
@@ -83,7 +83,7 @@ function code(q: Int4Tensor, row: number, k: number, i: number): number {
 
 /** Weighted squared error of the group that begins at `at`. */
 function error(
-  q: Int4Tensor,
+  q: CodedTensor,
   values: Float32Array,
   k: number,
   at: number,

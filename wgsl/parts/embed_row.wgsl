@@ -13,6 +13,11 @@ fn value(row: u32, k: u32) -> f32 {
       let pair = word_of(quad * shape.words * 4u + k / 2u, lane);
       return bitcast<f32>(select(pair << 16u, pair & 0xffff0000u, k % 2u == 1u));
     }
+    case 4u: {
+      let word = word_of(quad * shape.words * 2u + k / 4u, lane);
+      let s = unpack2x16float(scale_of(quad * ((shape.words + 3u) / 4u) + k / 32u, lane));
+      return f32((word >> (8u * (k % 4u))) & 255u) * s.x + s.y;
+    }
     default: {
       let word = word_of(quad * shape.words + k / 8u, lane);
       let i = k % 8u;

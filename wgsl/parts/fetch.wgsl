@@ -20,6 +20,22 @@ fn fetch(quad: u32, word: u32, w: ptr<function, array<vec4f, 8>>) {
       (*w)[6] = vec4f(vec4i((q >> vec4u(20u)) & vec4u(15u))) * scale + least;
       (*w)[7] = vec4f(vec4i(q >> vec4u(28u))) * scale + least;
     }
+    case 4u: {
+      let s = scales_of(quad * ((shape.words + 3u) / 4u) + word / 4u);
+      let a = unpack2x16float(s.x);
+      let b = unpack2x16float(s.y);
+      let c = unpack2x16float(s.z);
+      let d = unpack2x16float(s.w);
+      let scale = vec4f(a.x, b.x, c.x, d.x);
+      let least = vec4f(a.y, b.y, c.y, d.y);
+      for (var i = 0u; i < 2u; i++) {
+        let q = word_at((quad * shape.words + word) * 2u + i);
+        (*w)[4u * i] = vec4f(vec4i(q & vec4u(255u))) * scale + least;
+        (*w)[4u * i + 1u] = vec4f(vec4i((q >> vec4u(8u)) & vec4u(255u))) * scale + least;
+        (*w)[4u * i + 2u] = vec4f(vec4i((q >> vec4u(16u)) & vec4u(255u))) * scale + least;
+        (*w)[4u * i + 3u] = vec4f(vec4i(q >> vec4u(24u))) * scale + least;
+      }
+    }
     case 0u: {
       let at = (quad * shape.words + word) * 8u;
       for (var i = 0u; i < 8u; i++) {

@@ -1,4 +1,4 @@
-// Few rows of x (a uniform window) with QUADS quads of weights, int4 with the nibbles left in place.
+// Few rows of x (a uniform window) with QUADS quads of weights, int4 and int8 with the codes left in place in the word.
 fn scale_of(s: vec4u) -> vec4f {
   return vec4f(unpack2x16float(s.x).x, unpack2x16float(s.y).x, unpack2x16float(s.z).x, unpack2x16float(s.w).x);
 }
@@ -14,10 +14,31 @@ fn nibbles(w: vec4i, p: vec4f, q: vec4f) -> vec4f {
     + vec4f(w & vec4i(0xf00000)) * q.z + vec4f((w >> vec4u(28u)) & vec4i(0xf)) * q.w;
 }
 
+// Σ over 4 bytes of each row, the same way.
+fn bytes(w: vec4i, p: vec4f) -> vec4f {
+  return vec4f(w & vec4i(0xff)) * p.x + vec4f(w & vec4i(0xff00)) * p.y + vec4f(w & vec4i(0xff0000)) * p.z
+    + vec4f((w >> vec4u(24u)) & vec4i(0xff)) * p.w;
+}
+
+// Σ over 8 codes of each row of a quad; p and q scaled for where the codes lie.
+fn coded(at: u32, p: vec4f, q: vec4f) -> vec4f {
+  if (FORMAT == 4u) {
+    return bytes(bitcast<vec4i>(word_at(2u * at)), p) + bytes(bitcast<vec4i>(word_at(2u * at + 1u)), q);
+  }
+  return nibbles(bitcast<vec4i>(word_at(at)), p, q);
+}
+
 // t[i] = Σ_k x[at, k] · w[quad + i, k], x times norm where NORM is 1; gives what the sums are to be multiplied with.
 fn row_sums(quad: u32, at: u32, t: ptr<function, array<vec4f, 8>>) -> f32 {
   var squares = vec4f();
-  if (FORMAT == 3u) {
+  if (FORMAT >= 3u) {
+    // 2^0, 2^-8, 2^-16, 2^-24 and 2^-4, 2^-12, 2^-20; the top code is shifted
+    var low = vec4f(1.0, 0.00390625, 0.0000152587890625, 5.9604644775390625e-08);
+    var high = vec4f(0.0625, 0.000244140625, 9.5367431640625e-07, 1.0);
+    if (FORMAT == 4u) {
+      low = vec4f(1.0, 0.00390625, 0.0000152587890625, 1.0);
+      high = low;
+    }
     let groups = (shape.words + 3u) / 4u;
     let row = quad * shape.words;
     for (var g = 0u; g < groups; g++) {
@@ -33,19 +54,19 @@ fn row_sums(quad: u32, at: u32, t: ptr<function, array<vec4f, 8>>) -> f32 {
           q *= norm[2u * word + 1u];
         }
         sum += p + q;
-        p *= vec4f(1.0, 0.00390625, 0.0000152587890625, 5.9604644775390625e-08); // 2^0, 2^-8, 2^-16, 2^-24
-        q *= vec4f(0.0625, 0.000244140625, 9.5367431640625e-07, 1.0); // 2^-4, 2^-12, 2^-20; the top nibble is shifted
-        part[0] += nibbles(bitcast<vec4i>(word_at(row + word)), p, q);
-        part[1] += nibbles(bitcast<vec4i>(word_at(row + shape.words + word)), p, q);
+        p *= low;
+        q *= high;
+        part[0] += coded(row + word, p, q);
+        part[1] += coded(row + shape.words + word, p, q);
         if (QUADS > 2u) {
-          part[2] += nibbles(bitcast<vec4i>(word_at(row + 2u * shape.words + word)), p, q);
-          part[3] += nibbles(bitcast<vec4i>(word_at(row + 3u * shape.words + word)), p, q);
+          part[2] += coded(row + 2u * shape.words + word, p, q);
+          part[3] += coded(row + 3u * shape.words + word, p, q);
         }
         if (QUADS > 4u) {
-          part[4] += nibbles(bitcast<vec4i>(word_at(row + 4u * shape.words + word)), p, q);
-          part[5] += nibbles(bitcast<vec4i>(word_at(row + 5u * shape.words + word)), p, q);
-          part[6] += nibbles(bitcast<vec4i>(word_at(row + 6u * shape.words + word)), p, q);
-          part[7] += nibbles(bitcast<vec4i>(word_at(row + 7u * shape.words + word)), p, q);
+          part[4] += coded(row + 4u * shape.words + word, p, q);
+          part[5] += coded(row + 5u * shape.words + word, p, q);
+          part[6] += coded(row + 6u * shape.words + word, p, q);
+          part[7] += coded(row + 7u * shape.words + word, p, q);
         }
       }
       let whole = sum.x + sum.y + sum.z + sum.w;
