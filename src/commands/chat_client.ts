@@ -54,7 +54,10 @@ export async function streamAnswer(
       write("\x1b[0m\n");
     }
     if (text) write(text);
-    for (const call of calls ?? []) write(`${call.function.name}(${call.function.arguments})\n`);
+    for (const { index, id, function: called } of calls ?? []) {
+      if (id) write(`${index > 0 || content !== "" ? "\n" : ""}${called.name} `);
+      write(called.arguments);
+    }
     content += text ?? "";
   }
   write("\n");

@@ -112,7 +112,7 @@ function usageOf({ promptTokens }: Answer, { counts }: ChoiceMessage): Json {
 /** Blocks one after the other: each is started, grows, and is stopped. */
 class MessageWording implements Wording {
   #index = -1;
-  #open: "text" | "thinking" | null = null;
+  #open: "text" | "thinking" | "tool_use" | null = null;
 
   constructor(readonly head: Head, readonly answer: Answer) {}
 
@@ -140,15 +140,18 @@ class MessageWording implements Wording {
   *news(_index: number, news: ChoiceNews): Iterable<string> {
     if (!("delta" in news)) return;
     const { delta } = news;
-    if (delta.type === "tool_call") {
+    if (delta.type === "call") {
       yield* this.#close();
-      const { name, arguments: given } = delta.call;
       const id = `toolu_${crypto.randomUUID().replaceAll("-", "").slice(0, 24)}`;
-      yield* this.#begin({ type: "tool_use", id, name, input: {} });
-      yield this.#delta({ type: "input_json_delta", partial_json: given });
-      yield event("content_block_stop", { index: this.#index });
+      yield* this.#begin({ type: "tool_use", id, name: delta.name, input: {} });
+      this.#open = "tool_use";
       return;
     }
+    if (delta.type === "arguments") {
+      yield this.#delta({ type: "input_json_delta", partial_json: delta.text });
+      return;
+    }
+    if (delta.type === "call_end") return yield* this.#close();
     const kind = delta.type === "content" ? "text" : "thinking";
     if (this.#open !== kind) {
       yield* this.#close();

@@ -59,7 +59,7 @@ function wordingOf(head: AnswerHead, answer: Answer, includeUsage: boolean, scor
       for (const choice of chunks) yield data(choice.first());
     },
     *news(index, news) {
-      yield data(chunks[index].of(news));
+      yield* chunks[index].of(news).map(data);
     },
     *end(choices) {
       if (includeUsage) yield data(chunk(head, [], usageOf(answer, choices.map(({ counts }) => counts))));

@@ -71,9 +71,23 @@ export class ChoiceMessage {
       this.counts = news.counts;
     } else if ("mcp" in news) {
       if (news.mcp.result !== null) this.mcp.push(news.mcp);
-    } else if (news.delta.type === "content") this.content += news.delta.text;
-    else if (news.delta.type === "reasoning") this.reasoning += news.delta.text;
-    else this.calls.push(wireCall(news.delta.call));
+    } else this.#grow(news.delta);
+  }
+
+  #grow(delta: Delta): void {
+    switch (delta.type) {
+      case "content":
+        this.content += delta.text;
+        break;
+      case "reasoning":
+        this.reasoning += delta.text;
+        break;
+      case "call":
+        this.calls.push(begunCall(delta.name));
+        break;
+      case "arguments":
+        this.calls.at(-1)!.function.arguments += delta.text;
+    }
   }
 
   toJSON(index: number, scoresOf: ScoreWording) {
@@ -111,7 +125,8 @@ export function completion(
 
 /** Chunks of one choice. */
 export class ChoiceChunks {
-  #calls = 0;
+  /** Place of the last call among the choice's calls. */
+  #call = -1;
 
   constructor(
     readonly head: AnswerHead,
@@ -124,22 +139,27 @@ export class ChoiceChunks {
     return this.#chunk({ role: "assistant", content: "" }, null, null);
   }
 
-  of(news: ChoiceNews): unknown {
+  /** None where there is nothing to tell. */
+  of(news: ChoiceNews): unknown[] {
     const logprobs = news.scores.length === 0 ? null : this.scoresOf(news.scores);
-    if ("mcp" in news) return this.#chunk({ mcp_calls: [news.mcp] }, null, null);
-    return "finish" in news
-      ? this.#chunk({}, logprobs, news.finish)
-      : this.#chunk(this.#delta(news.delta), logprobs, null);
+    if ("mcp" in news) return [this.#chunk({ mcp_calls: [news.mcp] }, null, null)];
+    if ("finish" in news) return [this.#chunk({}, logprobs, news.finish)];
+    const delta = this.#delta(news.delta);
+    return delta === null && logprobs === null ? [] : [this.#chunk(delta ?? {}, logprobs, null)];
   }
 
-  #delta(delta: Delta): Record<string, unknown> {
+  #delta(delta: Delta): Record<string, unknown> | null {
     switch (delta.type) {
       case "content":
         return { content: delta.text };
       case "reasoning":
         return { reasoning: delta.text, reasoning_content: delta.text };
-      case "tool_call":
-        return { tool_calls: [{ index: this.#calls++, ...wireCall(delta.call) }] };
+      case "call":
+        return { tool_calls: [{ index: ++this.#call, ...begunCall(delta.name) }] };
+      case "arguments":
+        return { tool_calls: [{ index: this.#call, function: { arguments: delta.text } }] };
+      case "call_end":
+        return null;
     }
   }
 
@@ -161,10 +181,10 @@ export function chunk(head: AnswerHead, choices: unknown[], usage: Usage | null 
   };
 }
 
-function wireCall({ name, arguments: text }: { name: string; arguments: string }): WireCall {
+function begunCall(name: string): WireCall {
   return {
     id: `call_${crypto.randomUUID().replaceAll("-", "").slice(0, 24)}`,
     type: "function",
-    function: { name, arguments: text },
+    function: { name, arguments: "" },
   };
 }

@@ -69,7 +69,7 @@ export async function completions(
       startAnswer(
         prompt,
         wishes,
-        { tools: false, answer: null, edges: null, oneCall: false },
+        { tools: false, pieces: false, answer: null, edges: null, oneCall: false },
         context,
         exchange,
         signal,

@@ -52,7 +52,8 @@ export async function answerChat(
   const messages = conversation ?? await readConversation(chat, context, signal);
   const prompt = await context.prompt.build(messages, chat.prompt);
   const { tags: answer, edges = null } = context.served().card;
-  const tags = { tools: chat.prompt.tools.length > 0, answer, edges, oneCall: chat.oneCall };
+  const tools = chat.prompt.tools.length > 0;
+  const tags = { tools, pieces: chat.stream, answer, edges, oneCall: chat.oneCall };
   return startAnswer(prompt, { ...chat.wishes, ...limits }, tags, context, exchange, signal);
 }
 

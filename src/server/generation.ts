@@ -33,6 +33,8 @@ export interface TokenScore extends Score {
 /** What is looked for in the text. */
 export interface Tags {
   tools: boolean;
+  /** Tool calls go out as they are written. */
+  pieces: boolean;
   answer: AnswerTags | null;
   edges: AnswerEdges | null;
   /** The first tool call ends the answer. */
@@ -113,7 +115,7 @@ async function* readChoice(
   prompt: PromptBuilder,
   exchange: Exchange | null,
 ): AsyncGenerator<ChoiceNews> {
-  const router = new StreamRouter({ tools: options.tools, tags: options.answer, stop: options.stop });
+  const router = new StreamRouter({ ...options, tags: options.answer });
   const words = prompt.detokenizer();
   const detokenizer = options.edges === null ? words : new EdgedText(words, options.edges);
   const ended = (): boolean =>
@@ -162,7 +164,7 @@ function joined(deltas: Delta[]): Delta[] {
   const out: Delta[] = [];
   for (const delta of deltas) {
     const last = out.at(-1);
-    if (last !== undefined && last.type !== "tool_call" && delta.type === last.type) {
+    if (last !== undefined && "text" in last && "text" in delta && delta.type === last.type) {
       out[out.length - 1] = { type: last.type, text: last.text + delta.text };
     } else out.push(delta);
   }

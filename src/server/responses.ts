@@ -42,12 +42,10 @@ export async function responses(
 
 const newId = (prefix: string) => `${prefix}_${crypto.randomUUID().replaceAll("-", "")}`;
 
-/** An item of the output while it grows. */
-interface OpenItem {
-  type: "message" | "reasoning";
-  id: string;
-  text: string;
-}
+/** An item of the output while it grows; `text`: a call's arguments. */
+type OpenItem =
+  | { type: "message" | "reasoning"; id: string; text: string }
+  | CallParts & { type: "function_call" };
 
 /** Items one after the other; every event has a number. */
 class ResponseWording implements Wording {
@@ -64,7 +62,7 @@ class ResponseWording implements Wording {
     if (choice.reasoning !== "") this.#output.push(reasoningItem(newId("rs"), choice.reasoning, "completed"));
     if (choice.content !== "") this.#output.push(messageItem(newId("msg"), choice.content, "completed"));
     for (const { id, function: { name, arguments: given } } of choice.calls) {
-      this.#output.push(callItem(newId("fc"), id, name, given));
+      this.#output.push(callItem({ id: newId("fc"), callId: id, name, text: given }, "completed"));
     }
     return this.#finished(choice);
   }
@@ -78,10 +76,19 @@ class ResponseWording implements Wording {
   *news(_index: number, news: ChoiceNews): Iterable<string> {
     if (!("delta" in news)) return;
     const { delta } = news;
-    if (delta.type === "tool_call") {
+    if (delta.type === "call") {
       yield* this.#close();
-      yield* this.#call(delta.call.name, delta.call.arguments);
-      return;
+      return yield this.#beginCall(delta.name);
+    }
+    if (delta.type === "call_end") return yield* this.#close();
+    if (delta.type === "arguments") {
+      this.#open!.text += delta.text;
+      const { item_id, output_index } = this.#place();
+      return yield this.#event("response.function_call_arguments.delta", {
+        item_id,
+        output_index,
+        delta: delta.text,
+      });
     }
     const type = delta.type === "content" ? "message" : "reasoning";
     if (this.#open?.type !== type) {
@@ -98,7 +105,8 @@ class ResponseWording implements Wording {
   }
 
   *end([choice]: readonly ChoiceMessage[]): Iterable<string> {
-    yield* this.#close();
+    // A call that is still open was cut.
+    yield* this.#close(this.#open?.type === "function_call" ? "incomplete" : "completed");
     const response = this.#finished(choice);
     yield this.#event(`response.${response.status}`, { response });
   }
@@ -120,9 +128,39 @@ class ResponseWording implements Wording {
     yield this.#event("response.content_part.added", { ...this.#place(), part: partOf(type, "") });
   }
 
-  *#close(): Iterable<string> {
+  #beginCall(name: string): string {
+    const call = { type: "function_call" as const, id: newId("fc"), text: "", callId: newId("call"), name };
+    this.#open = call;
+    return this.#event("response.output_item.added", {
+      output_index: this.#output.length,
+      item: callItem(call, "in_progress"),
+    });
+  }
+
+  *#close(status = "completed"): Iterable<string> {
     if (this.#open === null) return;
-    const { type, id, text } = this.#open;
+    const item = this.#open.type === "function_call"
+      ? yield* this.#closeCall(this.#open, status)
+      : yield* this.#closeText(this.#open.type, this.#open);
+    yield this.#event("response.output_item.done", { output_index: this.#output.length, item });
+    this.#output.push(item);
+    this.#open = null;
+  }
+
+  *#closeCall(call: CallParts, status: string): Generator<string, Json> {
+    yield this.#event("response.function_call_arguments.done", {
+      item_id: call.id,
+      output_index: this.#output.length,
+      name: call.name,
+      arguments: call.text,
+    });
+    return callItem(call, status);
+  }
+
+  *#closeText(
+    type: "message" | "reasoning",
+    { id, text }: { id: string; text: string },
+  ): Generator<string, Json> {
     const kind = type === "message" ? "output_text" : "reasoning_text";
     yield this.#event(`response.${kind}.done`, {
       ...this.#place(),
@@ -130,31 +168,7 @@ class ResponseWording implements Wording {
       ...(type === "message" ? { logprobs: [] } : {}),
     });
     yield this.#event("response.content_part.done", { ...this.#place(), part: partOf(type, text) });
-    const item = type === "message"
-      ? messageItem(id, text, "completed")
-      : reasoningItem(id, text, "completed");
-    yield this.#event("response.output_item.done", { output_index: this.#output.length, item });
-    this.#output.push(item);
-    this.#open = null;
-  }
-
-  *#call(name: string, given: string): Iterable<string> {
-    const id = newId("fc"),
-      item = callItem(id, newId("call"), name, given),
-      output_index = this.#output.length;
-    yield this.#event("response.output_item.added", {
-      output_index,
-      item: { ...item, status: "in_progress", arguments: "" },
-    });
-    yield this.#event("response.function_call_arguments.delta", { item_id: id, output_index, delta: given });
-    yield this.#event("response.function_call_arguments.done", {
-      item_id: id,
-      output_index,
-      name,
-      arguments: given,
-    });
-    yield this.#event("response.output_item.done", { output_index, item });
-    this.#output.push(item);
+    return type === "message" ? messageItem(id, text, "completed") : reasoningItem(id, text, "completed");
   }
 
   #place(): Json {
@@ -222,6 +236,14 @@ function reasoningItem(id: string, text: string, status: string): Json {
   return { id, type: "reasoning", status, summary: [], content: [partOf("reasoning", text)] };
 }
 
-function callItem(id: string, call_id: string, name: string, given: string): Json {
-  return { id, type: "function_call", status: "completed", call_id, name, arguments: given };
+interface CallParts {
+  id: string;
+  callId: string;
+  name: string;
+  /** Its arguments. */
+  text: string;
+}
+
+function callItem({ id, callId, name, text }: CallParts, status: string): Json {
+  return { id, type: "function_call", status, call_id: callId, name, arguments: text };
 }

@@ -8,18 +8,27 @@
 
 import type { AnswerTags } from "../families/family.ts";
 import { HeldText } from "./held_text.ts";
-import { type ParsedCall, parseToolCall } from "./tool_call_text.ts";
+import { CallScanner } from "./call_scanner.ts";
+import { parseToolCall } from "./tool_call_text.ts";
 
 export type Delta =
   | { type: "reasoning"; text: string }
   | { type: "content"; text: string }
-  | { type: "tool_call"; call: ParsedCall };
+  /** A tool call begins; then its arguments, which together are their JSON text; then its end, unless it is cut. */
+  | { type: "call"; name: string }
+  | { type: "arguments"; text: string }
+  | { type: "call_end" };
 
 const CALL = "<tool_call>", CALL_END = "</tool_call>";
 
 export interface RouterOptions {
   /** Tool calls are looked for. */
   tools: boolean;
+  /**
+   * Calls go out as they are written. Such a call stays one, whatever follows its name; otherwise calls go out once
+   * they are whole, and what is none is content.
+   */
+  pieces: boolean;
   /** A thought at the beginning is looked for, and the answer's own tags after it; null: neither. */
   tags: AnswerTags | null;
   /** End the answer where they stand in the content; thoughts and calls may hold them. */
@@ -29,7 +38,7 @@ export interface RouterOptions {
 export class StreamRouter {
   /** The stop string that ended the answer, or null; nothing after it counts. */
   stopped: string | null = null;
-  /** Tool calls so far. */
+  /** Tool calls so far; one under way counts once the answer is over. */
   calls = 0;
   readonly #text = new HeldText();
   readonly #tools: boolean;
@@ -44,10 +53,16 @@ export class StreamRouter {
   #space = "";
   /** Text of this kind has gone out. */
   #begun = false;
+  /** Text of the call under way, until it goes out in pieces. */
   #call = "";
+  readonly #pieces: boolean;
+  #scanner = new CallScanner();
+  /** The call under way has gone out as far as it is known. */
+  #named = false;
 
-  constructor({ tools, tags, stop }: RouterOptions) {
+  constructor({ tools, pieces, tags, stop }: RouterOptions) {
     this.#tools = tools;
+    this.#pieces = pieces;
     this.#stop = stop;
     this.#tags = tags;
     this.#state = tags === null ? "content" : "start";
@@ -73,8 +88,11 @@ export class StreamRouter {
     const deltas: Delta[] = [];
     if (this.#state === "start") this.#enter("content");
     const rest = this.#text.rest();
-    if (this.#state === "call") this.#content(deltas, CALL + this.#call + rest);
-    else if (this.#state === "thought") this.#reason(deltas, rest);
+    if (this.#state === "call") {
+      this.#grow(deltas, rest);
+      if (this.#named) this.#endCall(deltas, false);
+      else this.#content(deltas, CALL + this.#call);
+    } else if (this.#state === "thought") this.#reason(deltas, rest);
     else {
       this.#content(deltas, rest);
       if (this.calls === 0 && !this.#answered && this.#space !== "") {
@@ -131,20 +149,44 @@ export class StreamRouter {
       }
       case "call": {
         const { text, mark } = this.#text.take([CALL_END]);
-        this.#call += text;
+        this.#grow(deltas, text);
         if (mark === null) return false;
-        const call = parseToolCall(this.#call);
+        const call = this.#named ? null : parseToolCall(this.#call);
         if (call !== null) {
-          deltas.push({ type: "tool_call", call });
+          deltas.push({ type: "call", name: call.name }, { type: "arguments", text: call.arguments });
+          deltas.push({ type: "call_end" });
           this.calls++;
-          this.#space = "";
-        } else this.#content(deltas, CALL + this.#call + CALL_END);
-        const begun = this.#begun && call === null;
-        this.#enter(call === null ? "content" : "gap");
-        this.#begun = begun;
-        return true;
+        } else if (this.#named) this.#endCall(deltas, true);
+        else {
+          this.#content(deltas, CALL + this.#call + CALL_END);
+          const begun = this.#begun;
+          this.#enter("content");
+          this.#begun = begun;
+          return true;
+        }
+        return this.#enter("gap");
       }
     }
+  }
+
+  /** More of the call under way. */
+  #grow(deltas: Delta[], text: string): void {
+    if (!this.#named) this.#call += text;
+    if (this.#pieces) this.#tell(deltas, this.#scanner.push(text));
+  }
+
+  #tell(deltas: Delta[], given: string): void {
+    const { name } = this.#scanner;
+    if (name === null) return;
+    if (!this.#named) deltas.push({ type: "call", name });
+    this.#named = true;
+    if (given !== "") deltas.push({ type: "arguments", text: given });
+  }
+
+  #endCall(deltas: Delta[], tagged: boolean): void {
+    this.#tell(deltas, this.#scanner.end(tagged));
+    if (tagged || this.#scanner.state === "complete") deltas.push({ type: "call_end" });
+    this.calls++;
   }
 
   #enter(state: "thought" | "opening" | "gap" | "content" | "call"): true {
@@ -154,6 +196,8 @@ export class StreamRouter {
       this.#begun = this.#state === "start" && state === "content";
     }
     this.#call = "";
+    this.#named = false;
+    if (state === "call") this.#scanner = new CallScanner();
     this.#state = state;
     return true;
   }

@@ -41,7 +41,7 @@ export async function answerInRounds(
   const left = new AbortController(), either = AbortSignal.any([signal, left.signal]);
   const first = await answerChat(chat, context, exchange, either, conversation);
   const answer: Answer = { ...first, choices: [], stop: () => left.abort() };
-  const serves = (call: ParsedCall) => mcp.has(call.name) && !own.has(call.name);
+  const serves = (name: string) => mcp.has(name) && !own.has(name);
   answer.choices = [
     rounds(answer, first, { chat, conversation, mcp, context, exchange, signal: either, serves }),
   ];
@@ -55,7 +55,7 @@ interface Loop {
   context: AppContext;
   exchange: Exchange;
   signal: AbortSignal;
-  serves(call: ParsedCall): boolean;
+  serves(name: string): boolean;
 }
 
 /** The rounds' news as those of one choice; counts are of all rounds. */
@@ -64,16 +64,22 @@ async function* rounds(whole: Answer, first: Answer, loop: Loop): AsyncGenerator
   const conversation = [...loop.conversation], before = { completionTokens: 0, reasoningTokens: 0 };
   for (let round = 1, answer = first;; round++) {
     const calls: ParsedCall[] = [];
+    /** The call under way, where it is the server's. */
+    let served: ParsedCall | null = null;
     let content = "", foreign = false, end: Extract<ChoiceNews, { finish: unknown }> | null = null;
     for await (const news of answer.choices[0]) {
       if ("finish" in news) end = news;
-      else if ("mcp" in news || news.delta.type !== "tool_call") {
-        if ("delta" in news && news.delta.type === "content") content += news.delta.text;
-        yield news;
-      } else if (loop.serves(news.delta.call)) calls.push(news.delta.call);
+      else if ("mcp" in news) yield news;
       else {
-        foreign = true;
-        yield news;
+        const { delta } = news;
+        if (delta.type === "content") content += delta.text;
+        if (delta.type === "call") {
+          served = loop.serves(delta.name) ? { name: delta.name, arguments: "" } : null;
+          if (served === null) foreign = true;
+          else calls.push(served);
+        } else if (delta.type === "arguments" && served !== null) served.arguments += delta.text;
+        const hidden = served !== null && delta.type !== "content" && delta.type !== "reasoning";
+        if (!hidden) yield news;
       }
     }
     if (end === null) return; // the client left

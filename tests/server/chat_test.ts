@@ -150,10 +150,26 @@ Deno.test({ name: "chat completions", sanitizeOps: false, sanitizeResources: fal
     ]);
     const { chunks } = await readStream(await server.chat({ tools, messages, stream: true }));
     const streamed = chunks.flatMap(({ choices }) => choices).flatMap(({ delta }) => delta.tool_calls ?? []);
-    assertEquals(streamed.map((call) => [call.index, call.function.arguments]), [[
-      0,
-      '{"q": "a  b", "n": 1.0}',
-    ], [1, "{}"]]);
+    const starts = streamed.filter(({ id }) => id !== undefined);
+    assertEquals(starts.map(({ index, type, function: f }) => [index, type, f.name, f.arguments]), [
+      [0, "function", "search", ""],
+      [1, "function", "search", ""],
+    ]);
+    const written = (at: number) =>
+      streamed.filter(({ index }) => index === at).map((call) => call.function.arguments);
+    assertEquals([written(0).join(""), written(1).join("")], ['{"q": "a  b", "n": 1.0}', "{}"]);
+    assertEquals(chunks.at(-1)!.choices[0].finish_reason, "tool_calls");
+    const cut = {
+      tools,
+      stream: true,
+      max_tokens: 60,
+      messages: [user(`call search {"q": "${"x".repeat(99)}"}`)],
+    };
+    const short = (await readStream(await server.chat(cut))).chunks;
+    assertEquals(short.at(-1)!.choices[0].finish_reason, "length");
+    const half = short.flatMap(({ choices }) => choices[0].delta.tool_calls ?? []);
+    assertEquals(half[0].function.name, "search");
+    assertMatch(half.map((call) => call.function.arguments).join(""), /^\{"q": "x+$/);
     const next = await ask({
       tools,
       messages: [

@@ -17,10 +17,12 @@ interface Routed {
 }
 
 function route(pieces: readonly string[], options: Partial<RouterOptions> = {}): Routed {
-  const router = new StreamRouter({ tools: true, tags: VALLEY3, stop: [], ...options });
+  const router = new StreamRouter({ tools: true, pieces: false, tags: VALLEY3, stop: [], ...options });
   const out: Routed = { reasoning: "", content: "", calls: [], stopped: null };
   for (const delta of [...pieces.flatMap((piece) => router.push(piece)), ...router.end()]) {
-    if (delta.type === "tool_call") out.calls.push(`${delta.call.name}(${delta.call.arguments})`);
+    if (delta.type === "call") out.calls.push(`${delta.name}(`);
+    else if (delta.type === "arguments") out.calls[out.calls.length - 1] += delta.text;
+    else if (delta.type === "call_end") out.calls[out.calls.length - 1] += ")";
     else out[delta.type] += delta.text;
   }
   out.stopped = router.stopped;
@@ -102,6 +104,8 @@ const fragments = fc.array(
     "<tool_call>",
     "</tool_call>",
     '{"name": "f", "arguments": {"x": "</tool"}}',
+    '{"arguments": {"x": 1}, "name": "g"}',
+    '{"name": "h", ',
     "\n",
     " ",
     "a",
@@ -122,9 +126,10 @@ Deno.test("property: pieces do not matter", () => {
       fc.array(fc.nat(12), { maxLength: 40 }),
       fc.boolean(),
       fc.boolean(),
-      (parts, cuts, begin, stop) => {
+      fc.boolean(),
+      (parts, cuts, begin, stop, asWritten) => {
         const text = (begin ? "<thinking>\n" : "") + parts.join("");
-        const options = { stop: stop ? ["STOP", "a\n"] : [] };
+        const options = { stop: stop ? ["STOP", "a\n"] : [], pieces: asWritten };
         const pieces: string[] = [];
         let at = 0;
         for (const cut of cuts) pieces.push(text.slice(at, at += cut));
@@ -135,6 +140,31 @@ Deno.test("property: pieces do not matter", () => {
     ),
     { numRuns: 3000, seed: 3 },
   );
+});
+
+Deno.test("in pieces: the name first, arguments as they come, and what follows a name stays a call", () => {
+  const router = new StreamRouter({ tools: true, pieces: true, tags: null, stop: [] });
+  const told = (piece: string) => router.push(piece).map((delta) => Object.values(delta).join(":"));
+  assertEquals(told('Hm.\n<tool_call>\n{"name": "'), ["content:Hm."]);
+  assertEquals(told('find", "argu'), ["call:find"]);
+  assertEquals(told('ments": {"q": "sh'), ['arguments:{"q": "sh']);
+  assertEquals(told('oes"}'), ['arguments:oes"}']);
+  assertEquals(told("}\n</tool_"), []);
+  assertEquals([told("call>"), router.calls], [["call_end"], 1]);
+  assertEquals([told('\n<tool_call>\n{"name": "g"}\n</tool_call>'), router.calls], [
+    ["call:g", "arguments:{}", "call_end"],
+    2,
+  ]);
+  const pieces = { pieces: true, tags: null };
+  const cut = '<tool_call>\n{"name": "f", "arguments": {"a": "</tool';
+  assertEquals(route([cut], pieces).calls, ['f({"a": "</tool']);
+  const wrong = '<tool_call>\n{"name": "f", "arguments": {"a": ]]}\n</tool_call>';
+  assertEquals(route([wrong], pieces).calls, ['f({"a": ]]}\n)']);
+  assertEquals(route([wrong], { tags: null }).content, wrong);
+  const nameless = '<tool_call>\n{"arguments": {"a": ]], "name": "f"}\n</tool_call>';
+  assertEquals(route([nameless], pieces), plain(nameless));
+  const noBrace = '<tool_call>\n{"name": "f", "arguments": {"a": 1}\n</tool_call> Done.';
+  assertEquals(route([noBrace], pieces), { ...plain("Done."), calls: ['f({"a": 1})'] });
 });
 
 Deno.test("arguments go out as they were written", () => {
