@@ -58,6 +58,12 @@ export async function benchQuant(project: string, profile: Profile | null): Prom
       rounding: "search",
       importance: (tensor: string) => importance.get(tensor) ?? null,
     },
+    // as many bits as llama.cpp's Q4_K_M turned out to have
+    "int4 and int8, search, activations": {
+      rounding: "search",
+      importance: (tensor: string) => importance.get(tensor) ?? null,
+      bits: rows.at(-1)!.bits,
+    },
   } as const;
   for (const [name, options] of Object.entries(ours)) {
     const folder = `${work}/int4`;
@@ -70,7 +76,12 @@ export async function benchQuant(project: string, profile: Profile | null): Prom
       keep: EMBEDDING,
     });
     const seconds = (performance.now() - start) / 1000;
-    rows.push({ ...score(await measure(folder), exact, windows), name, bits: 5, seconds });
+    rows.push({
+      ...score(await measure(folder), exact, windows),
+      name,
+      bits: "bits" in options ? options.bits : 5,
+      seconds,
+    });
     tell(rows.at(-1)!);
   }
   printTable([

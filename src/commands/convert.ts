@@ -5,6 +5,7 @@ import { basename, resolve } from "node:path";
 import { loadPrompt } from "../families/registry_prompt.ts";
 import { Media } from "../prompt/media.ts";
 import { convert, type ConvertOptions } from "../weights/convert.ts";
+import { INT4_BITS, INT8_BITS } from "../weights/mixed.ts";
 import { REASONING } from "../weights/manifest.ts";
 import { bytesText, durationText } from "../weights/progress.ts";
 import { activations, WINDOW } from "./calibration.ts";
@@ -12,16 +13,19 @@ import { parseCommand, type Terminal, withProgress } from "./command.ts";
 import { UsageError } from "./options.ts";
 
 export const CONVERT_USAGE =
-  `valley convert SOURCE TARGET [--rounding nearest|search] [--calibrate TEXT] [--workers N] [--reasoning R] [--force]
+  `valley convert SOURCE TARGET [--rounding nearest|search] [--calibrate TEXT] [--bits B] [--workers N] [--reasoning R]
+              [--force]
 
 Turns SOURCE into a folder TARGET with int4 weights. SOURCE is the folder of a published checkpoint (safetensors of
-bf16, f16 or f32; 4-bit GPTQ and AWQ keep their codes) or a .gguf file of a llama, qwen2 or qwen3 text model: Q4_0 and Q4_1 without loss, Q4_K with its
-codes, Q5_0, Q5_1, Q5_K and Q6_K rounded again; F16, BF16, F32 and Q8_0 beside 4-bit tensors stay as they are.
+bf16, f16 or f32; 4-bit GPTQ and AWQ keep their codes) or a .gguf file of a llama, qwen2 or qwen3 text model: Q4_0, Q4_1 and
+Q8_0 without loss, Q4_K with its codes; beside such, F16, BF16 and F32 stay as they are and other types become 8 bits.
 Cut off at any moment, the same command goes on where it stopped; TARGET is served only once it is whole.
 
   --rounding search   smaller error, several times slower
   --calibrate TEXT    search, weighted by what the text file TEXT brings to each matrix of the text trunk: a third of
                       the divergence (bench/SPEED.md); SOURCE, a folder, must fit onto the GPU as it is
+  --bits B            bits a weight of the matrices on average, 5 (default: all int4) to 9 (all int8): those that lose
+                      most by four bits get eight; 5.5 is a good start (bench/SPEED.md)
   --workers N         cores that quantise (default: all); the result is the same
   --reasoning R       none (default); prompted: a Think model, which thinks unless asked not to; optional: when asked
 
@@ -36,6 +40,7 @@ const FLAGS = {
   rounding: { type: "string" },
   calibrate: { type: "string" },
   force: { type: "boolean" },
+  bits: { type: "string" },
   workers: { type: "string" },
   reasoning: { type: "string" },
   help: { type: "boolean" },
@@ -51,6 +56,10 @@ export async function convertCommand(args: string[], terminal: Terminal): Promis
     throw new UsageError(`--rounding must be nearest or search, not ${rounding}`);
   }
   if (workers !== undefined && !/^\d{1,3}$/.test(workers)) throw new UsageError("--workers must be a number");
+  const bits = Number(values.bits ?? INT4_BITS);
+  if (!(bits >= INT4_BITS && bits <= INT8_BITS)) {
+    throw new UsageError(`--bits must be a number from ${INT4_BITS} to ${INT8_BITS}, not ${values.bits}`);
+  }
   const reasoning = REASONING.find((name) => name === (values.reasoning ?? "none"));
   if (reasoning === undefined) throw new UsageError(`--reasoning must be one of ${REASONING.join(", ")}`);
   if (values.calibrate !== undefined && values.rounding === "nearest") {
@@ -65,6 +74,7 @@ export async function convertCommand(args: string[], terminal: Terminal): Promis
     source: basename(resolve(source)),
     rounding,
     reasoning,
+    bits,
     ...calibration,
     ...(workers === undefined ? {} : { workers: Number(workers) }),
   };

@@ -11,6 +11,7 @@ import { COPIED, MOST_COPIED } from "./copied_files.ts";
 import { type Disk, diskFull, needSpace, readWhole, realDisk, writeWhole } from "./disk.ts";
 import { Journal } from "./journal.ts";
 import { ruleFor } from "./keep_rule.ts";
+import { chooseInt8, INT4_BITS } from "./mixed.ts";
 import { FORMAT, type Manifest, readManifest, type Reasoning, writeManifest } from "./manifest.ts";
 import { ResumableFile, type TensorDigest, type TensorEntry } from "./resumable_file.ts";
 import { safetensorsHeader } from "./safetensors_writer.ts";
@@ -30,8 +31,8 @@ export interface ConvertOptions {
   importance?: (tensor: string) => Float32Array | null;
   /** Tensors that stay as published, beside those that always do. */
   keep?: RegExp;
-  /** Matrices that become int8 instead of int4. */
-  int8?: RegExp;
+  /** Bits a weight of the matrices, 5 (all int4) to 9 (all int8): the most sensitive become int8 (mixed.ts). */
+  bits?: number;
   /** Digest of the importance, where there is one: part of the recipe. */
   importanceDigest?: string;
   /** Cores that quantise besides this one; 0: only this one. The bytes do not depend on it. */
@@ -62,7 +63,7 @@ export async function convert(
   target: string,
   options: ConvertOptions = {},
 ): Promise<Manifest> {
-  const weights = openSource(source, ruleFor(options.keep ?? null, options.int8 ?? null));
+  const weights = openSource(source, ruleFor(options.keep ?? null, finer(source, options)));
   try {
     return await new Conversion(source, target, weights, options).run();
   } catch (error) {
@@ -72,6 +73,23 @@ export async function convert(
       `Cannot convert into ${target}: the disk is full; the whole model needs ${bytes} bytes. ` +
         `Make room and run the same command again: it goes on where it stopped`,
     );
+  } finally {
+    weights.close();
+  }
+}
+
+/** Matrices that `bits` makes int8. */
+function finer(source: string, { keep, bits = INT4_BITS }: ConvertOptions): Set<string> {
+  if (bits === INT4_BITS) return new Set();
+  const weights = openSource(source, ruleFor(keep ?? null, new Set()));
+  try {
+    const all = weights.files.flatMap((file) => file.tensors);
+    if (all.some(({ fixed }) => fixed)) {
+      throw new Error(
+        `Cannot convert ${source} to ${bits} bits: its weights are codes of 4 or 8 bits already`,
+      );
+    }
+    return chooseInt8(all.filter(({ target }) => target === "int4"), bits);
   } finally {
     weights.close();
   }
@@ -98,7 +116,7 @@ class Conversion {
   ) {
     this.#disk = options.disk ?? realDisk;
     this.#work = `${target}/${WORK}`;
-    const { rounding = "nearest", importanceDigest = "", reasoning = "none", keep, int8 } = options;
+    const { rounding = "nearest", importanceDigest = "", reasoning = "none", keep, bits } = options;
     this.#recipe = createHash("sha256")
       .update(
         JSON.stringify([
@@ -108,7 +126,7 @@ class Conversion {
           importanceDigest,
           reasoning,
           keep?.source ?? "",
-          ...int8 ? [int8.source] : [],
+          ...bits === undefined || bits === INT4_BITS ? [] : [bits],
         ]),
       )
       .digest("hex");

@@ -17,5 +17,5 @@ export const becomesInt4: Rule = (name, shape) =>
   shape.length === 2 && shape[0] > 0 && shape[1] > 0 && !KEPT.test(name) ? "int4" : null;
 
 /** The same, but for what is to stay also, and for what is to have 8 bits. */
-export const ruleFor = (keep: RegExp | null, int8: RegExp | null): Rule => (name, shape) =>
-  keep?.test(name) ? null : becomesInt4(name, shape) && (int8?.test(name) ? "int8" : "int4");
+export const ruleFor = (keep: RegExp | null, int8: ReadonlySet<string>): Rule => (name, shape) =>
+  keep?.test(name) ? null : becomesInt4(name, shape) && (int8.has(name) ? "int8" : "int4");

@@ -20,6 +20,8 @@ export interface SourceTensor {
   storedBytes?: number;
   /** Codes: of rows of `shape` [n, k]; a dtype: kept, stored as that. */
   target: Target;
+  /** Its codes are the source's own: no others can be had. */
+  fixed?: boolean;
   /** Rows (indices of the first dimension; a scalar is one row) come in slabs of at most so many; null: all at once. */
   slabRows: number | null;
   /** Raw rows [from, from + count) for a `target` in codes. */

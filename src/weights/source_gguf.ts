@@ -92,6 +92,7 @@ function sourceTensor(
     bytes: t.bytes,
     storedBytes: values * (target === "F32" ? 4 : 2),
     target,
+    fixed: codedBits(type) !== null,
     // A head's rows are put in order together.
     slabRows: heads ? Math.max(1, Math.floor(slab / model.headDim)) * model.headDim : slab,
     slab: (from, count) => ({ kind: "gguf", type, bytes: rowsOf(from, count) }),

@@ -143,6 +143,7 @@ function packedTensor(
     shape: [n, k],
     bytes: n * k / 2,
     target: "int4",
+    fixed: true,
     slabRows: rowsOfSlab(k),
     slab(from, rows) {
       if (from === 0) unpacked = load();

@@ -33,7 +33,7 @@ async function embedCase(runtime: Runtime): Promise<void> {
     const stored = (coded ? "F32" : dtype) as StoredDtype;
     const data = roundTo(stored, noise(3, vocab * hidden));
     await withCheckpoint({ "e": { dtype: stored, shape: [vocab, hidden], data } }, async (plain, folder) => {
-      if (coded) await convert(folder, `${folder}/coded`, dtype === "int8" ? { int8: /./ } : {});
+      if (coded) await convert(folder, `${folder}/coded`, dtype === "int8" ? { bits: 9 } : {});
       const checkpoint = coded ? Checkpoint.open(`${folder}/coded`) : plain;
       const limit = runtime.gpu.limits.storageBinding;
       runtime.gpu.limits.storageBinding = 64 * hidden * 4;

@@ -155,6 +155,11 @@ Deno.test("GGUF: what is not read is named; a damaged header never passes as som
       writeGguf(path, { ...METADATA, ...changes } as typeof METADATA, parts());
       await assertThrows(() => convert(path, `${folder}/out`, { workers: 0 }), wanted);
     };
+    writeGguf(path, METADATA, parts());
+    await assertThrows(
+      () => convert(path, `${folder}/out`, { workers: 0, bits: 6 }),
+      /to 6 bits: its weights are codes/,
+    );
     await refuse({ "general.architecture": "gemma" }, /general\.architecture is gemma/);
     await refuse({ "llama.rope.scaling.type": "yarn" }, /rotary scaling \(yarn\)/);
     await refuse({ "tokenizer.ggml.pre": "tekken" }, /tokenizer\.ggml\.pre is tekken/);
