@@ -1,21 +1,7 @@
-/** Parts of JSON whose rules the grammar library writes loosely, as expressions in EBNF: numbers in a range, strings of a length. */
+/** Parts of JSON whose rules the grammar library writes loosely, as expressions in EBNF: numbers in a range. */
 
 /** Digits after the point, and before it where there is no upper bound. */
 const FRACTION = 15, DIGITS = 15;
-
-/** One character that stands in a string as it is. */
-const PLAIN = String.raw`[^"\\\x00-\x1f]`;
-
-/**
- * A string of so many characters (code points). Those that are counted stand as they are, without escapes: each is a
- * state for which the whole vocabulary is gone through, and forms that are quicker to compile are slow at each token.
- * What comes after the fewest is `basic_string_sub`, the library's own rest of a string.
- */
-export function stringOfLength(fewest: number, most: number | undefined): string {
-  return most === undefined
-    ? `("\\"" ${PLAIN}{${fewest}} basic_string_sub)`
-    : `("\\"" ${PLAIN}{${fewest},${most}} "\\"")`;
-}
 
 export interface Range {
   /** Whole numbers, or ∓Infinity. */

@@ -5,7 +5,8 @@
 
 import { safePattern } from "./json_pattern.ts";
 import { disjoint, guessedTypes, hasType } from "./json_schema_facts.ts";
-import { numberInRange, stringOfLength } from "./json_rules.ts";
+import type { JsonRule, StringLength } from "../engine/grammar/spec.ts";
+import { numberInRange } from "./json_rules.ts";
 import {
   bounds,
   CONSTRAINTS,
@@ -29,7 +30,7 @@ const impliedBy = (word: string, other: string) => other === "type" && (word ===
 export interface Enforced {
   schema: unknown;
   /** What stands in the schema as a constant string → the expression in EBNF that is meant. */
-  rules: Record<string, string>;
+  rules: JsonRule["rules"];
 }
 
 /** Throws SchemaError. */
@@ -41,7 +42,7 @@ export function enforceable(schema: unknown): Enforced {
 }
 
 class Reader {
-  readonly rules: Record<string, string> = {};
+  readonly rules: JsonRule["rules"] = {};
   readonly #mark: string;
   #nodes = 0;
 
@@ -52,13 +53,14 @@ class Reader {
   }
 
   /** A constant that stands for an expression. */
-  #meaning(expression: string): Json {
+  #meaning(expression: string | StringLength): Json {
     return { const: this.#standIn(expression) };
   }
 
   /** The same for the same. */
-  #standIn(expression: string): string {
-    const known = Object.entries(this.rules).find(([, rule]) => rule === expression);
+  #standIn(expression: string | StringLength): string {
+    const text = JSON.stringify(expression);
+    const known = Object.entries(this.rules).find(([, rule]) => JSON.stringify(rule) === text);
     if (known !== undefined) return known[0];
     const name = `${this.#mark}${Object.keys(this.rules).length}-`;
     this.rules[name] = expression;
@@ -235,7 +237,9 @@ class Reader {
         throw new SchemaError(`${path}.pattern`, (error as Error).message);
       }
     }
-    if ((fewest ?? 0) > 0 || most !== undefined) return this.#meaning(stringOfLength(fewest ?? 0, most));
+    if ((fewest ?? 0) > 0 || most !== undefined) {
+      return this.#meaning({ fewest: fewest ?? 0, most: most ?? null });
+    }
     // A format is a remark, not a constraint; those that the grammar knows are kept.
     return { type: "string", ...(FORMATS.has(format as string) ? { format } : {}) };
   }

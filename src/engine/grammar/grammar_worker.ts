@@ -33,7 +33,7 @@ const complaints: string[] = [];
 const xgrammar = loadXGrammar((line) => complaints.push(line));
 const compiled = new Map<string, { dispose(): void }>();
 const matchers = new Map<number, Matcher>();
-const setUp = Promise.withResolvers<Compiler>();
+const setUp = Promise.withResolvers<{ compiler: Compiler; vocabulary: number }>();
 
 /** Compiled now or before. Rejects with a message for the client. */
 async function compile(key: string): Promise<{ dispose(): void }> {
@@ -43,12 +43,12 @@ async function compile(key: string): Promise<{ dispose(): void }> {
     compiled.set(key, known);
     return known;
   }
-  const compiler = await setUp.promise;
+  const { compiler, vocabulary } = await setUp.promise;
   complaints.length = 0;
   let grammar: { dispose(): void };
   try {
     grammar = await compiler.compileStructuralTag(
-      await structuralTag(JSON.parse(key) as GrammarSpec, xgrammar),
+      await structuralTag(JSON.parse(key) as GrammarSpec, { xgrammar, vocabulary }),
     );
   } catch {
     throw new Error(reasonIn(complaints));
@@ -89,7 +89,8 @@ async function handle(message: ToGrammarWorker): Promise<void> {
         size,
         stopIds,
       );
-      setUp.resolve(await xgrammar.GrammarCompiler.createGrammarCompiler(info, false));
+      const compiler = await xgrammar.GrammarCompiler.createGrammarCompiler(info, false);
+      setUp.resolve({ compiler, vocabulary: size });
       port.postMessage({ type: "ready" });
       return;
     }

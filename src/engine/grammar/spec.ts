@@ -4,8 +4,15 @@
 export interface JsonRule {
   type: "json";
   schema: unknown;
-  /** Constant strings of the schema → the expressions in EBNF that they stand for. */
-  rules: Record<string, string>;
+  /** Constant strings of the schema → the expressions in EBNF, or strings of a length, that they stand for. */
+  rules: Record<string, string | StringLength>;
+}
+
+/** A string of so many characters (code points). */
+export interface StringLength {
+  fewest: number;
+  /** null: any number. */
+  most: number | null;
 }
 
 /** One form of answer. */

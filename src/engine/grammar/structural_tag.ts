@@ -1,6 +1,7 @@
 /** A grammar spec → xgrammar's structural tag: thought, then content or tool calls. */
 
 import type { GrammarSpec, JsonRule, Rule } from "./spec.ts";
+import { StringLengths } from "./string_length.ts";
 import type { XGrammar } from "./xgrammar.ts";
 
 /** White space between two parts of JSON: more would let a model write it until its tokens run out. */
@@ -8,11 +9,17 @@ const MOST_SPACES = 2;
 
 type Format = Record<string, unknown>;
 
+/** What words a schema: the library, and how many ids its compiler has to go through. */
+export interface GrammarMaker {
+  xgrammar: XGrammar;
+  vocabulary: number;
+}
+
 /** Rejects with what xgrammar says of a schema. */
-export async function structuralTag(spec: GrammarSpec, xgrammar: XGrammar): Promise<Format> {
+export async function structuralTag(spec: GrammarSpec, maker: GrammarMaker): Promise<Format> {
   const forms: Format[] = [];
-  if (spec.content !== null) forms.push(await formatOf(spec.content, xgrammar));
-  if (spec.tools.length > 0) forms.push(await callsOf(spec, xgrammar));
+  if (spec.content !== null) forms.push(await formatOf(spec.content, maker));
+  if (spec.tools.length > 0) forms.push(await callsOf(spec, maker));
   const body = forms.length === 1 ? forms[0] : { type: "or", elements: forms };
   const { thought, answer } = spec;
   const format = thought === null ? body : {
@@ -37,10 +44,10 @@ function tagged([begin, end]: readonly [string, string], content: Format): Forma
 
 const literal = (value: string): Format => ({ type: "const_string", value });
 
-async function formatOf(rule: Rule, xgrammar: XGrammar): Promise<Format> {
+async function formatOf(rule: Rule, maker: GrammarMaker): Promise<Format> {
   switch (rule.type) {
     case "json":
-      return { type: "grammar", grammar: await jsonGrammar(rule, xgrammar) };
+      return { type: "grammar", grammar: await jsonGrammar(rule, maker) };
     case "regex":
       return { type: "regex", pattern: rule.pattern };
     case "choice":
@@ -51,10 +58,10 @@ async function formatOf(rule: Rule, xgrammar: XGrammar): Promise<Format> {
 }
 
 /** `<tool_call>\n{"name": …, "arguments": …}\n</tool_call>`, as the chat template writes calls. */
-async function callsOf({ tools, calls, content }: GrammarSpec, xgrammar: XGrammar): Promise<Format> {
+async function callsOf({ tools, calls, content }: GrammarSpec, maker: GrammarMaker): Promise<Format> {
   const forms: Format[] = [];
   for (const { name, arguments: rule } of tools) {
-    const given = { type: "grammar", grammar: await jsonGrammar(rule, xgrammar) };
+    const given = { type: "grammar", grammar: await jsonGrammar(rule, maker) };
     const begin = `<tool_call>\n{"name": ${JSON.stringify(name)}, "arguments": `;
     forms.push({ type: "tag", begin, content: given, end: "}\n</tool_call>" });
   }
@@ -73,7 +80,8 @@ async function callsOf({ tools, calls, content }: GrammarSpec, xgrammar: XGramma
 }
 
 /** The schema's grammar as text: its unbounded white space bounded, stand-ins replaced by what they stand for. */
-async function jsonGrammar({ schema, rules }: JsonRule, { Grammar }: XGrammar): Promise<string> {
+async function jsonGrammar({ schema, rules }: JsonRule, maker: GrammarMaker): Promise<string> {
+  const { xgrammar: { Grammar }, vocabulary } = maker;
   const text = JSON.stringify(schema);
   const grammar = await Grammar.fromJSONSchema(text, true, undefined, undefined, true, MOST_SPACES);
   try {
@@ -83,10 +91,13 @@ async function jsonGrammar({ schema, rules }: JsonRule, { Grammar }: XGrammar): 
       (found, _, hex) => hex ? `\\u00${hex}` : found,
     )
       .replaceAll("[ \\n\\t]*", `[ \\n\\t]{0,${MOST_SPACES}}`);
-    for (const [name, expression] of Object.entries(rules)) {
+    const bounded = Object.values(rules).filter((rule) => typeof rule !== "string");
+    const lengths = new StringLengths(bounded, vocabulary);
+    for (const [name, rule] of Object.entries(rules)) {
+      const expression = typeof rule === "string" ? rule : lengths.expression(rule);
       out = out.replaceAll(`\\"${name}\\"`, () => `" ${expression} "`);
     }
-    return out;
+    return [out, ...lengths.rules.entries().map(([name, body]) => `${name} ::= ${body}\n`)].join("");
   } finally {
     grammar.dispose();
   }
