@@ -12,6 +12,8 @@ export interface BatchOptions {
   parallel: number;
   signal?: AbortSignal;
   onProgress?: (done: number, lines: number) => void;
+  /** Statuses of a server that lives and has no room: it is asked until it has. Others, 429 apart, are tried 12 times. */
+  waitOut?: readonly number[];
   /** Milliseconds before a request that a server could not take is sent again; doubles up to a minute. */
   backoff?: number;
 }
@@ -60,7 +62,7 @@ export interface BatchResult {
   failed: number;
 }
 
-/** Tries of a request that no server takes (no connection, 429, 5xx). */
+/** Tries of a request that no server takes (no connection, 5xx). */
 const TRIES = 12;
 
 /**
@@ -137,10 +139,10 @@ function append(file: Deno.FsFile, answer: BatchAnswer): void {
 /** @param first which server is asked first */
 async function answerOf(text: string, first: number, options: BatchOptions): Promise<BatchAnswer> {
   const { customId, url, body } = parseLine(text);
-  const { send, signal, backoff = 500 } = options;
+  const { send, signal, backoff = 500, waitOut = [] } = options;
   const named = { id: `batch_req_${crypto.randomUUID().replaceAll("-", "")}`, custom_id: customId };
   let problem: NonNullable<BatchAnswer["error"]>;
-  for (let attempt = 0;;) {
+  for (let attempt = 0, failures = 0;; attempt++) {
     let wait = Math.min(60_000, backoff * 2 ** Math.floor(attempt / 2));
     try {
       const { status, requestId, body: answer, retryAfter } = await send(url, body, first + attempt, signal);
@@ -157,11 +159,13 @@ async function answerOf(text: string, first: number, options: BatchOptions): Pro
       problem = { code: String(code ?? status), message: String(message ?? `status ${status}`) };
       if (status !== 429 && status < 500) return { ...named, response: null, error: problem };
       if (retryAfter > 0) wait = Math.min(60_000, 1000 * retryAfter);
+      if (status !== 429 && !waitOut.includes(status)) failures++;
     } catch (error) {
       if (signal?.aborted) throw error;
       problem = { code: "server_unreachable", message: (error as Error).message };
+      failures++;
     }
-    if (++attempt === TRIES) return { ...named, response: null, error: problem };
+    if (failures === TRIES) return { ...named, response: null, error: problem };
     await pause(wait, undefined, { signal });
   }
 }

@@ -10,7 +10,18 @@ export type Answer = (
   signal: AbortSignal | undefined,
 ) => Promise<Sent>;
 
-/** Requests under way at a time: others shall find room. */
+/** The server that a batch is worked off in. */
+export interface BatchHost {
+  answer: Answer;
+  /** The owner may still ask. */
+  knows(owner: string): boolean;
+  /** Requests that the engine answers at a time. */
+  places(): number;
+  /** Hears of what no client caused. */
+  report(error: unknown): void;
+}
+
+/** Requests under way at a time, in half of the places at most: others shall find room. */
 const PARALLEL = 4;
 const now = (): number => Math.floor(Date.now() / 1000);
 
@@ -20,17 +31,12 @@ export class BatchWorker {
   #cancel: { id: string; controller: AbortController } | null = null;
   #running: Promise<void> | null = null;
 
-  /** @param report hears of what no client caused */
-  constructor(
-    readonly store: BatchStore,
-    private readonly answer: Answer,
-    private readonly report: (error: unknown) => void,
-  ) {}
+  constructor(readonly store: BatchStore, private readonly host: BatchHost) {}
 
   /** Begins with what is there, if it is not at work already. */
   wake(): void {
     if (this.#running !== null || this.#stop.signal.aborted) return;
-    this.#running = this.#work().catch(this.report).finally(() => this.#running = null);
+    this.#running = this.#work().catch(this.host.report).finally(() => this.#running = null);
   }
 
   cancel(id: string): void {
@@ -54,21 +60,27 @@ export class BatchWorker {
   }
 
   async #run({ id, owner, input, endpoint, started }: StoredBatch): Promise<void> {
-    const { store } = this;
+    const { store, host } = this;
     const files = { output: `file-${id}-output`, errors: `file-${id}-errors` };
     const controller = new AbortController();
     this.#cancel = { id, controller };
     const signal = AbortSignal.any([controller.signal, this.#stop.signal]);
-    let told = -Infinity;
+    let told = -Infinity, known = true;
     try {
       const result = await runBatch({
         input: store.path(input),
         output: store.path(files.output),
         errors: store.path(files.errors),
-        parallel: PARALLEL,
+        parallel: Math.max(1, Math.min(PARALLEL, Math.floor(host.places() / 2))),
+        waitOut: [503],
         signal,
         send: (path, body, _, signal) => {
-          if (path === endpoint) return this.answer(owner, path, body, signal);
+          if (!host.knows(owner)) {
+            known = false;
+            controller.abort();
+            return Promise.reject(new Error("The owner is gone"));
+          }
+          if (path === endpoint) return host.answer(owner, path, body, signal);
           const error = { code: "mismatched_endpoint", message: `url is not the batch's ${endpoint}` };
           return Promise.resolve({ status: 400, requestId: "", retryAfter: 0, body: { error } });
         },
@@ -94,12 +106,13 @@ export class BatchWorker {
       });
     } catch (error) {
       if (this.#stop.signal.aborted) return;
-      const cancelled = controller.signal.aborted;
-      if (cancelled) this.#enter(owner, files);
+      const ended = controller.signal.aborted;
+      if (ended) this.#enter(owner, files);
       store.update(id, {
-        status: cancelled ? "cancelled" : "failed",
+        status: ended && known ? "cancelled" : "failed",
         finished: now(),
-        ...(cancelled ? { output: files.output } : { problem: problemOf(error) }),
+        ...(ended ? { output: files.output } : { problem: problemOf(error) }),
+        ...(known ? {} : { problem: "The API key that the batch belongs to is not known any more" }),
       });
     } finally {
       this.#cancel = null;

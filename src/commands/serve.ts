@@ -12,7 +12,7 @@ import { BatchStore } from "../batch/batch_store.ts";
 import { BatchWorker } from "../batch/batch_worker.ts";
 import { createApp } from "../server/app.ts";
 import type { AppContext } from "../server/app_context.ts";
-import { answerWithin } from "../server/batch_answer.ts";
+import { batchHost } from "../server/batch_answer.ts";
 import { EngineWatch } from "../server/engine_watch.ts";
 import { DEFAULT_HTTP, listen } from "../server/http_server.ts";
 import { DEFAULT_LIMITS } from "../server/limits.ts";
@@ -107,7 +107,7 @@ export async function serve(
   if (options.state !== null) {
     const report = (error: unknown) => log.error("batch", { cause: String(error) });
     const store = new BatchStore(`${options.state}/batches`);
-    context.batches = new BatchWorker(store, answerWithin(context), report);
+    context.batches = new BatchWorker(store, batchHost(context, report));
   }
   const app = createApp(context);
   const tls = options.tls && {

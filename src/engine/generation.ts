@@ -17,6 +17,8 @@ export interface GenerateParams {
   thought?: ThoughtBudget;
   /** Who asks; waiting requests of different keys take turns. */
   key: string;
+  /** It has its turn only while nobody else waits; its `key` asks for nothing else. */
+  background?: boolean;
   /** Scope of the caches: requests with different salts never share KV blocks or media encodings. */
   salt: string;
 }

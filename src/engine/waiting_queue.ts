@@ -1,6 +1,7 @@
 /**
  * Requests that wait for a place. Keys take turns by what they were served so far (a virtual token counter); a
  * key that was away starts level with the least served of those present. Within a key, first come first served.
+ * What is done in the background waits until nobody else does.
  */
 
 import type { Sequence } from "./sequence.ts";
@@ -34,7 +35,8 @@ export class WaitingQueue {
   /** Whose turn it is, or null. It stays in the queue. */
   next(): Sequence | null {
     let best: Sequence | null = null, least = Infinity;
-    for (const [key, [first]] of this.#byKey) {
+    const keys = [...this.#byKey], urgent = keys.filter(([, [first]]) => !first.params.background);
+    for (const [key, [first]] of urgent.length > 0 ? urgent : keys) {
       const served = this.#served.get(key)!;
       if (served < least || (served === least && first.arrival < best!.arrival)) best = first, least = served;
     }

@@ -57,6 +57,11 @@ export class Keys {
     this.#keys = keys;
   }
 
+  /** A key of this name is there. */
+  has(name: string): boolean {
+    return [...this.#keys.values()].some((key) => key.name === name);
+  }
+
   /** The key of a request (`Authorization: Bearer …`, or `x-api-key`). Throws ApiError 401. */
   authenticate(headers: Headers): ApiKey {
     const given = /^Bearer +(\S+)$/i.exec(headers.get("authorization") ?? "")?.[1] ??

@@ -7,6 +7,8 @@ import type { Metrics } from "./metrics.ts";
 export interface Caller {
   key: string;
   salt: string;
+  /** Others come first. */
+  background?: boolean;
 }
 
 export class Exchange {

@@ -101,6 +101,7 @@ function paramsOf(
     ...(wishes.grammar === undefined ? {} : { grammar: wishes.grammar }),
     ...(wishes.thought === undefined ? {} : { thought: wishes.thought }),
     key: caller.key,
+    ...(caller.background ? { background: true } : {}),
     salt: wishes.cacheSalt === "" ? caller.salt : `${caller.salt}/${wishes.cacheSalt}`,
   };
 }

@@ -28,6 +28,7 @@ export function openapiDocument(routes: readonly Route[], secured: boolean): Jso
 const ERRORS = {
   open: [403, 503],
   status: [401, 403, 404],
+  own: [400, 401, 403, 404, 500],
   work: [400, 401, 403, 404, 408, 413, 415, 429, 500, 503],
 } as const;
 

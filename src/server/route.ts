@@ -4,8 +4,11 @@ import type { z } from "zod";
 import type { AppContext } from "./app_context.ts";
 import type { Exchange } from "./exchange.ts";
 
-/** `open`: needs no key; `status`: needs none where the operator opened it; `work`: counts against the key. */
-export type Access = "open" | "status" | "work";
+/**
+ * `open`: needs no key; `status`: needs none where the operator opened it; `own`: needs the key whose it
+ * is; `work`: counts against the key, and needs the model.
+ */
+export type Access = "open" | "status" | "own" | "work";
 
 export interface Route {
   method: "GET" | "POST" | "DELETE";

@@ -126,6 +126,24 @@ Deno.test("batch: same beginnings together; full servers asked again, refused li
   });
 });
 
+Deno.test("batch: a full server is asked until it has room, one that fails 12 times", async () => {
+  await inFolder(async (folder) => {
+    const server = stub((content, times) =>
+      content === "full" && times > 20
+        ? Response.json({ ok: true })
+        : new Response("{}", { status: content === "full" ? 429 : 503 })
+    );
+    Deno.writeTextFileSync(`${folder}/in.jsonl`, `${line("1", "full")}\n${line("2", "away")}\n`);
+    try {
+      const result = await runBatch({ ...options(folder, [server.url]), backoff: 0 });
+      assertEquals(result, { lines: 2, answered: 1, failed: 1 });
+      assertEquals(server.asked.filter((content) => content === "away").length, 12);
+    } finally {
+      await server.close();
+    }
+  });
+});
+
 Deno.test("batch: ended while a full server is waited for, it does not wait on", async () => {
   await inFolder(async (folder) => {
     const full = () => new Response("{}", { status: 429, headers: { "retry-after": "60" } });

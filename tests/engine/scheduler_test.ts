@@ -53,6 +53,20 @@ Deno.test("decoding comes first, prompts get what is left up to their share", ()
   assertEquals(shown(s.plan()), ["1:5+1*", "2:8+8"]);
 });
 
+Deno.test("what is done in the background has its turn when nobody else waits", () => {
+  const { scheduler: s, add } = scheduler({ maxSequences: 1 });
+  add(4, { maxTokens: 1 });
+  s.plan();
+  add(4, { key: "batch a", background: true });
+  const late = add(4, { key: "a" }), later = add(4, { key: "b" });
+  const order = [s.queue.next()];
+  for (const next of [late, later]) {
+    s.end(next);
+    order.push(s.queue.next());
+  }
+  assertEquals(order.map((next) => next?.params.key), ["a", "b", "batch a"]);
+});
+
 Deno.test("nothing is found before the device has finished it", () => {
   const { scheduler: s, add } = scheduler();
   add(13);

@@ -75,6 +75,16 @@ Deno.test({ name: "auth over HTTP", sanitizeOps: false, sanitizeResources: false
     }
   });
 
+  await t.step("looking at one's batches counts against nothing", async () => {
+    const leaving = new AbortController();
+    const body = { stream: true, messages: [user("forever")] };
+    const running = await server.chat(body, { headers: bearer("key-a"), signal: leaving.signal });
+    const look = await fetch(`${server.url}/v1/batches`, { headers: bearer("key-a") });
+    assertEquals([running.status, look.status, (await look.json()).error.code], [200, 400, "no_state"]);
+    leaving.abort();
+    await server.idle();
+  });
+
   await t.step("requests at a time", async () => {
     const leaving = new AbortController();
     const body = { stream: true, messages: [user("forever")] };

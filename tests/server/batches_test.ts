@@ -12,12 +12,20 @@ async function withServer(
   state: string,
   use: (client: OpenAI, url: string) => Promise<void>,
   signal: Deno.Signal,
+  engine: Record<string, number> = {},
 ) {
   const port = chooseFreePort();
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "-A", "--quiet", "--no-check", MAIN, "serve", "--engine", "fake", "--port", `${port}`],
-      ...["--state", state, "--engine-options", '{"stepMs":2}', "--drain-grace", "0"],
+      ...[
+        "--state",
+        state,
+        "--engine-options",
+        JSON.stringify({ stepMs: 2, ...engine }),
+        "--drain-grace",
+        "0",
+      ],
     ],
     stdout: "null",
     stderr: "null",
@@ -143,6 +151,34 @@ Deno.test("batches: cancelled; a wrong file fails with its line; wrong requests 
       const headers = { "content-type": "application/json" };
       assertEquals(await status("/batches", { method: "POST", headers, body }), 400);
     }, "SIGTERM");
+  });
+});
+
+Deno.test("batches: who waits for an answer finds a place beside a running batch", async () => {
+  await inFolder(async (folder) => {
+    await withServer(
+      folder,
+      async (client) => {
+        const forever = { messages: [{ role: "user", content: "forever" }], max_tokens: 4000 };
+        const text = Array.from({ length: 8 }, (_, n) => line(`${n}`, undefined, forever)).join("\n");
+        const { id: input_file_id } = await client.files.create({
+          file: await toFile(new TextEncoder().encode(text), "in.jsonl"),
+          purpose: "batch",
+        });
+        const endpoint = "/v1/chat/completions", completion_window = "24h";
+        const { id } = await client.batches.create({ input_file_id, endpoint, completion_window });
+        while ((await client.batches.retrieve(id)).status !== "in_progress") await sleep(20);
+        const { choices } = await client.chat.completions.create({
+          model: "valley3-demo",
+          messages: [{ role: "user", content: "echo: here" }],
+        });
+        assertEquals(choices[0].message.content, "here");
+        assertEquals((await client.batches.retrieve(id)).request_counts!.completed, 0); // a line takes 8 s
+        await client.batches.cancel(id);
+      },
+      "SIGTERM",
+      { maxSequences: 2 },
+    );
   });
 });
 
