@@ -107,7 +107,7 @@ export class BatchStore {
   /** The oldest that is not over. */
   nextOpen(): StoredBatch | null {
     const row = this.#db.prepare(
-      "SELECT * FROM batch WHERE status IN ('validating', 'in_progress', 'cancelling') ORDER BY created, id LIMIT 1",
+      "SELECT * FROM batch WHERE status IN ('validating', 'in_progress', 'cancelling') ORDER BY created, rowid LIMIT 1",
     ).get();
     return row === undefined ? null : row as unknown as StoredBatch;
   }

@@ -20,12 +20,13 @@ Deno.test("a key that is taken away ends its batch with what was answered; other
     const known = new Set(["a", "b"]);
     const answered: Record<string, number> = { a: 0, b: 0 };
     let open = 0, most = 0, busy = 3;
-    const problems: unknown[] = [];
+    const problems: unknown[] = [], asked: string[] = [];
     const worker = new BatchWorker(store, {
       knows: (owner) => known.has(owner),
       places: () => 6,
       report: (error) => problems.push(error),
       async answer(owner) {
+        asked.push(owner);
         most = Math.max(most, ++open);
         await new Promise((resolve) => setTimeout(resolve, 1));
         open--;
@@ -39,12 +40,19 @@ Deno.test("a key that is taken away ends its batch with what was answered; other
       store.addBatch(owner, store.addFile(owner, "in.jsonl", "batch", fileOf(40)).id, endpoint, "null")
     );
     worker.wake();
-    while (store.batch("b", b.id)!.finished === null) await new Promise((resolve) => setTimeout(resolve, 5));
-    const ended = store.batch("a", a.id)!, other = store.batch("b", b.id)!;
+    const over = async (owner: string, id: string) => {
+      for (;; await new Promise((resolve) => setTimeout(resolve, 5))) {
+        const batch = store.batch(owner, id)!;
+        if (batch.finished !== null) return batch;
+      }
+    };
+    const ended = await over("a", a.id);
+    const other = await over("b", b.id);
     assertEquals([ended.status, other.status, other.completed], ["failed", "completed", 40]);
     assertMatch(ended.problem!, /API key .* not known any more/);
     const kept = Deno.readTextFileSync(store.path(ended.output!)).trim().split("\n").length;
     assertEquals([kept >= 2, kept <= 5, most, problems], [true, true, 3, []]);
+    assertEquals(asked.indexOf("b") > asked.lastIndexOf("a"), true, "the older one first");
     await worker.close();
   });
 });
