@@ -40,15 +40,15 @@ def board(rng: random.Random, split: str, size: tuple[int, int]) -> Board:
             continue
         x, y = ((i % columns) + rng.uniform(0.42, 0.58)) * cell[0], ((i // columns) + rng.uniform(0.42, 0.58)) * cell[1]
         kind = rng.random()
-        if kind < 0.5:
+        if kind < 0.6:
             price = rng.randint(1, 99)
-            tall = max(6, round(math.exp(rng.uniform(math.log(13), math.log(24))) / scale))
+            tall = max(6, round(math.exp(rng.uniform(math.log(17), math.log(28))) / scale))
             tag, offsets = pictures.make_tag(rng, rng.choice([c for c in TAG_COLOURS if c != ground]), price, tall, 0.8 * cell[0])
             image.paste(tag, (round(x - tag.width / 2), round(y - tag.height / 2)), tag)
             digits = [int(d) for d in str(price)]
             for name, digit, (dx, dy) in zip(("tens", "ones")[-len(digits):], digits, offsets):
                 marks.append(Mark(name, digit, (x + dx) / width, (y + dy) / height))
-        elif kind < 0.8:
+        elif kind < 0.85:
             product = rng.choice(NAMES)
             pictures.paste_sprite(image, pictures.sprite(rng, split, product), x, y, rng.uniform(0.8, 1.05) * min(cell))
             marks.append(Mark("product", product, x / width, y / height))

@@ -137,7 +137,7 @@ def draw_tag(rng: random.Random, image: Image.Image, colour: str, price: int, un
     """Draws a price tag near the upper or the lower edge."""
     width, height = image.size
     scale = final_scale(image.size)
-    tag, offsets = make_tag(rng, colour, price, max(6, round(rng.uniform(18, 24) / scale)), 0.6 * width, unseen)
+    tag, offsets = make_tag(rng, colour, price, max(6, round(rng.uniform(18, 28) / scale)), 0.6 * width, unseen)
     x = rng.uniform(tag.width / 2, max(tag.width / 2, width - tag.width / 2))
     y = tag.height / 2 + rng.uniform(1, 7) / scale
     y = y if top else height - y

@@ -23,7 +23,7 @@ class Clip:
 
 
 def moving(rng: random.Random, split: str, size: tuple[int, int]) -> Clip:
-    """A product or a coloured shape that crosses at least a third of a (width, height) picture."""
+    """A product or a coloured shape that crosses nearly all of a (width, height) picture."""
     while True:
         direction = rng.choice(DIRECTIONS)
         product = rng.random() < 0.6
@@ -38,12 +38,12 @@ def moving(rng: random.Random, split: str, size: tuple[int, int]) -> Clip:
         if product or (colour != ground and drawing.distance(rgb, ground_rgb) > 130):
             break
     base = drawing.background(rng, size, ground_rgb)
-    extent = rng.uniform(0.35 if product else 0.2, 0.5) * min(size)
+    extent = rng.uniform(0.35 if product else 0.2, 0.45) * min(size)
     drawn = pictures.sprite(rng, split, thing) if product else None
     axis = 0 if STEPS[direction][0] else 1
     inside = [(extent * 0.5, width - extent * 0.5), (extent * 0.5, height - extent * 0.5)]
     low, high = inside[axis]
-    travel = rng.uniform(0.8, 1.0) * (high - low)
+    travel = rng.uniform(0.9, 1.0) * (high - low)
     start = rng.uniform(low, high - travel)
     ends = (start, start + travel) if sum(STEPS[direction]) > 0 else (start + travel, start)
     across = rng.uniform(*inside[1 - axis])

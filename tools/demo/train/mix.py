@@ -5,10 +5,11 @@ from torch.utils.data import IterableDataset
 
 from data import geometry, packs
 from model.packing import Batch, Packer
+from train import stage1
 
 PICTURES = {"product": 55, "shapes": 45}
 TEMPORAL = {"speech": 25, "sequence": 20, "moving": 14, "voice_over": 34, "tagged_speech": 7}
-TEXTS = {("text", "plain"): 8, ("text", "tools"): 36, ("text", "think"): 2, ("product", "tools"): 6, ("product", "think"): 14,
+TEXTS = {("text", "plain"): 16, ("text", "tools"): 30, ("text", "think"): 2, ("product", "tools"): 6, ("product", "think"): 14,
          ("shapes", "think"): 8, ("speech", "think"): 10, ("sequence", "think"): 3, ("moving", "think"): 1,
          ("voice_over", "think"): 6, ("product", "follow_up"): 5, ("shapes", "follow_up"): 4}
 # questions that need more practice than others
@@ -51,14 +52,14 @@ def make_batch(packer: Packer, seed: str, split: str, group: str, base: int) -> 
 
 
 class Steps(IterableDataset):
-    """Endless steps from `first` on: a list of batches each, one a group."""
+    """Endless steps from `first` on: a list of batches each, one a group, and one of stage 1's with `look` pictures."""
 
-    def __init__(self, packer: Packer, first: int, sizes: dict[str, int]):
-        self.packer, self.first, self.sizes = packer, first, sizes
+    def __init__(self, packer: Packer, first: int, sizes: dict[str, int], look: int = 0):
+        self.packer, self.first, self.sizes, self.look = packer, first, sizes, look
 
     def __iter__(self):
         step = self.first
         while True:
             made = [make_batch(self.packer, f"{step}-{g}", "train", g, n) for g, n in self.sizes.items() if n]
-            yield made
+            yield made + ([stage1.batch(step, "train", self.look)] if self.look else [])
             step += 1

@@ -102,14 +102,14 @@ def example(rng: random.Random, split: str, grid: tuple[int, int]) -> tuple[np.n
     """Patch rows (patches, 1536) of a still picture or of two frames, and its labels."""
     height, width = geometry.draw_source(rng, grid, 1000 if rng.random() < 0.03 else 220)
     size, kind, direction = (width, height), rng.random(), ""
-    if split == "train" and kind < 0.35:
+    if split == "train" and kind < 0.55:
         made = boards.board(rng, split, size)
         y = board_labels(made, grid[0] // 32, grid[1] // 32)
         return patch_rows(np.asarray(geometry.fit(made.image))[None])[0], y
-    if kind < 0.65:
+    if kind < 0.76:
         scene = pictures.product_picture(rng, split, size)
         images = [scene.image]
-    elif kind < 0.88:
+    elif kind < 0.9:
         scene = pictures.shapes_picture(rng, split, size)
         images = [scene.image]
     else:

@@ -99,6 +99,17 @@ def gradients(model: Valley, heads: stage1.Heads, parameters: list[Tensor], batc
     return torch.autograd.grad(loss, parameters, allow_unused=True), notes
 
 
+def look(model: Valley, heads: stage1.Heads, parameters: list[Tensor], batch: tuple[Tensor, dict[str, Tensor], tuple[int, int]],
+         weight: float) -> tuple[tuple[Tensor | None, ...], dict[str, float]]:
+    """Gradients of stage 1's losses at `weight` on one of its batches, for the vision tower and the heads alone."""
+    rows, y, (height, width) = batch
+    features = model.see(rows[:, None], height // 16, width // 16)
+    loss, right = stage1.losses(heads(*features), y)
+    keep = ("at_tens", "at_ones", "at_product", "at_kind", "direction")
+    return (torch.autograd.grad(weight * loss, parameters, allow_unused=True),
+            {"look": loss.item(), **{k: v for k, v in right.items() if k in keep}})
+
+
 def clock(text: str) -> float:
     """The time of HH:MM today, in seconds since the epoch."""
     hours, minutes = map(int, text.split(":"))
@@ -120,8 +131,10 @@ def main() -> None:
     parser.add_argument("--until", help="HH:MM today; instead of --steps: the rate falls over the last --decay-minutes")
     parser.add_argument("--decay-minutes", type=float, default=25)
     parser.add_argument("--scale", type=float, default=1.0, help="of all learning rates")
-    parser.add_argument("--encoder-scale", type=float, default=0.5)
+    parser.add_argument("--encoder-scale", type=float, default=0.5, help="of the audio encoder's rates beside the trunk's")
+    parser.add_argument("--vision-scale", type=float, default=0.5, help="of the vision tower's")
     parser.add_argument("--sizes", type=int, nargs=3, default=[24, 16, 8], help="packs of pictures, temporal, text")
+    parser.add_argument("--look", type=int, default=24, help="pictures a step for the vision tower and stage 1's heads alone")
     parser.add_argument("--auxiliary", type=float, default=0.05)
     parser.add_argument("--evaluate", type=int, default=200)
     args = parser.parse_args()
@@ -136,7 +149,7 @@ def main() -> None:
     model.model.visual.requires_grad_(not args.freeze_vision)
 
     def scale(name: str) -> float:
-        return args.encoder_scale if ".visual." in name or ".audio_encoder." in name else 1.0
+        return args.vision_scale if ".visual." in name else args.encoder_scale if ".audio_encoder." in name else 1.0
 
     named = [*model.named_parameters(), *heads.named_parameters(prefix="heads")]
     run = Run(args.out, {"model": model, "heads": heads},
@@ -144,11 +157,13 @@ def main() -> None:
     if args.swap and not fresh:
         take_encoders(model, heads, args.vision, None)
     sizes = dict(zip(("pictures", "temporal", "texts"), args.sizes))
-    data = iter(DataLoader(Steps(packer, run.step, sizes), batch_size=None, num_workers=1, prefetch_factor=3))
+    data = iter(DataLoader(Steps(packer, run.step, sizes, args.look), batch_size=None, num_workers=1, prefetch_factor=3))
     end = args.stop or args.steps
     parameters = [p for o in run.opts for g in o.param_groups for p in g["params"] if p.requires_grad]
 
-    def work(job: tuple[Batch, list[Pack]]) -> tuple[tuple[Tensor | None, ...], dict[str, float]]:
+    def work(job: tuple) -> tuple[tuple[Tensor | None, ...], dict[str, float]]:
+        if isinstance(job[0], Tensor):
+            return look(model, heads, parameters, job, args.auxiliary)
         return gradients(model, heads, parameters, *job, args.auxiliary)
 
     over = clock(args.until) if args.until else None
