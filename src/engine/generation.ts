@@ -80,6 +80,8 @@ export interface GenerationEvent {
 /** Counters that prove nothing is lost: at rest every `free` equals its total. */
 export interface EngineStats {
   waiting: number;
+  /** Tokens of those that wait, whatever the prefix cache may give of them. */
+  waitingTokens: number;
   running: number;
   /** Finished or aborted, with steps still in flight. */
   draining: number;

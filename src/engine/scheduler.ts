@@ -174,6 +174,7 @@ export class Scheduler {
     const { info, memory: { blocks, media, freeSlots } } = this;
     return {
       waiting: this.queue.size + this.preempted.length,
+      waitingTokens: [...this.queue, ...this.preempted].reduce((sum, { length }) => sum + length, 0),
       running: this.running.length,
       draining: this.draining.size,
       freeSlots,

@@ -94,6 +94,7 @@ export function loads(engine: EngineStats | null, tokensPerSecond: number) {
   const stats = engine ??
     {
       waiting: 0,
+      waitingTokens: 0,
       running: 0,
       freeBlocks: 0,
       totalBlocks: 0,
@@ -112,7 +113,7 @@ export function loads(engine: EngineStats | null, tokensPerSecond: number) {
       dp_rank: 0,
       num_running_reqs: stats.running,
       num_waiting_reqs: stats.waiting,
-      num_waiting_uncached_tokens: 0,
+      num_waiting_uncached_tokens: stats.waitingTokens,
       num_total_reqs: stats.running + stats.waiting,
       num_used_tokens: used * stats.blockSize,
       max_total_num_tokens: stats.totalBlocks * stats.blockSize,

@@ -59,6 +59,7 @@ Deno.test("what is done in the background has its turn when nobody else waits", 
   s.plan();
   add(4, { key: "batch a", background: true });
   const late = add(4, { key: "a" }), later = add(4, { key: "b" });
+  assertEquals([s.stats().waiting, s.stats().waitingTokens], [3, 12]);
   const order = [s.queue.next()];
   for (const next of [late, later]) {
     s.end(next);
