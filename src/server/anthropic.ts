@@ -4,7 +4,7 @@ import { toChatBody } from "./anthropic_request.ts";
 import { countSchema, messagesSchema } from "./anthropic_schema.ts";
 import type { AppContext } from "./app_context.ts";
 import { readJson } from "./body.ts";
-import { parseChatRequest } from "./chat_request.ts";
+import { parseChatRequest, parseSingleAnswer } from "./chat_request.ts";
 import type { ChoiceMessage } from "./chat_response.ts";
 import { answerChat, buildPrompt, nameIgnored } from "./conversation.ts";
 import { type ApiError, renaming } from "./errors.ts";
@@ -21,21 +21,28 @@ const NAMES = [["response_format.json_schema", "output_config.format"]] as const
 export async function messages(request: Request, context: AppContext, exchange: Exchange): Promise<Response> {
   const { signal } = request;
   const wire = validated(messagesSchema, await readJson(request, context.limits));
-  const chat = renaming(NAMES, () => parseChatRequest(toChatBody(wire), context.served()));
+  const chat = renaming(NAMES, () => parseSingleAnswer(toChatBody(wire), context.served()));
   const answer = await answerChat(chat, context, exchange, signal);
   const head = { id: `msg_${crypto.randomUUID().replaceAll("-", "")}`, model: context.served().id };
   const response = wire.stream
     ? streamAnswer(answer, new MessageWording(head, answer), context, exchange)
     : await whole(head, answer, exchange);
-  nameIgnored(response, chat.ignored);
+  nameIgnored(response, chat.ignored, exchange);
   return response;
 }
 
-export async function countTokens(request: Request, context: AppContext): Promise<Response> {
+export async function countTokens(
+  request: Request,
+  context: AppContext,
+  exchange: Exchange,
+): Promise<Response> {
   const { signal } = request;
   const wire = validated(countSchema, await readJson(request, context.limits));
-  const { ids } = await buildPrompt(parseChatRequest(toChatBody(wire), context.served()), context, signal);
-  return Response.json({ input_tokens: ids.length });
+  const chat = parseChatRequest(toChatBody(wire), context.served());
+  const { ids } = await buildPrompt(chat, context, signal);
+  const response = Response.json({ input_tokens: ids.length });
+  nameIgnored(response, chat.ignored, exchange);
+  return response;
 }
 
 /** Anthropic's shape of an error, and its statuses' names. */

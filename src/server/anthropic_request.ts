@@ -30,7 +30,8 @@ export function toChatBody(wire: WireMessages): Json {
     messages: [...systemOf(wire.system), ...wire.messages.flatMap(messagesOf)],
     ...(wire.max_tokens == null ? {} : { max_tokens: wire.max_tokens }),
     ...(wire.stop_sequences?.length ? { stop: wire.stop_sequences } : {}),
-    ...(wire.tools?.length ? { tools: wire.tools.map(toolOf), tool_choice: choice } : {}),
+    ...(wire.tools?.length ? { tools: wire.tools.map(toolOf) } : {}),
+    tool_choice: choice,
     ...(wire.tool_choice?.disable_parallel_tool_use === true ? { parallel_tool_calls: false } : {}),
     ...effortOf(wire.thinking),
     ...formatOf(wire),
@@ -75,12 +76,11 @@ function userTurn(blocks: UserBlock[]): Json[] {
         tool_use_id?: string;
         is_error?: boolean;
       };
-      const given = Array.isArray(content) ? content.map((part) => partOf(part as Json)) : content ?? "";
-      out.push({
-        role: "tool",
-        tool_call_id: id,
-        content: failed && typeof given === "string" ? `Error: ${given}` : given,
-      });
+      const given = Array.isArray(content)
+        ? content.map((part) => partOf(part as Json))
+        : [{ type: "text", text: content ?? "" }];
+      const said = failed ? [{ type: "text", text: "Error: " }, ...given] : given;
+      out.push({ role: "tool", tool_call_id: id, content: said });
     } else parts.push(partOf(block));
   }
   if (parts.length > 0) out.push({ role: "user", content: parts });

@@ -36,7 +36,7 @@ export async function chatCompletions(
   const response = chat.stream
     ? streamAnswer(answer, wordingOf(head, answer, chat.includeUsage, scoresOf), context, exchange)
     : await whole(head, answer, exchange, scoresOf);
-  nameIgnored(response, chat.ignored);
+  nameIgnored(response, chat.ignored, exchange);
   return response;
 }
 

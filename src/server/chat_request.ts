@@ -68,6 +68,16 @@ export function parseChatRequest(body: unknown, { id, card, vocabulary }: Served
   };
 }
 
+/** For routes whose answers are one choice without scores. Throws ApiError. */
+export function parseSingleAnswer(body: unknown, served: Served): ChatRequest {
+  const chat = parseChatRequest(body, served);
+  if (chat.wishes.choices !== 1) throw invalid("n: this route gives one answer", "n", "unsupported_value");
+  if (chat.wishes.sampling.logprobs !== undefined) {
+    throw invalid("logprobs: this route has none", "logprobs", "unsupported_value");
+  }
+  return chat;
+}
+
 /** A request without a model gets the one that is served. */
 export function checkModel(asked: string | null | undefined, served: string): void {
   if (asked == null || asked === "" || asked === served) return;

@@ -91,7 +91,7 @@ export async function completions(
       exchange,
     )
     : await whole(head, answer, exchange, scoresOf);
-  nameIgnored(response, ignored);
+  nameIgnored(response, ignored, exchange);
   return response;
 }
 

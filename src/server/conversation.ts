@@ -91,9 +91,10 @@ function vocabularyFor({ prompt, engine }: AppContext) {
   return () => vocabularyOf(prompt, engine.info!);
 }
 
-/** Says in a header which fields nobody here knows: printable, and not without end. */
-export function nameIgnored(response: Response, fields: readonly string[]): void {
+/** Says in a header and in the log which fields nobody here knows: printable, and not without end. */
+export function nameIgnored(response: Response, fields: readonly string[], exchange: Exchange): void {
   if (fields.length === 0) return;
   const names = fields.slice(0, 32).map((field) => field.replace(/[^\w.-]/g, "?").slice(0, 64));
   response.headers.set("x-valley-ignored", names.join(", "));
+  exchange.note({ ignored: names.join(", ") });
 }

@@ -65,11 +65,12 @@ export function toApiError(error: unknown, report: (error: unknown) => void = ()
   if (error instanceof PromptError) return invalid(error.message, error.param, error.code);
   if (error instanceof EngineError) {
     switch (error.code) {
+      // Busy, not out of order: routers take a server that says 503 out of service.
       case "full":
-        return new ApiError(429, error.message, "rate_limit_error", "queue_full", null, {
-          "retry-after": "1",
-        });
-      case "queue_timeout":
+      case "queue_timeout": {
+        const code = error.code === "full" ? "queue_full" : error.code;
+        return new ApiError(429, error.message, "rate_limit_error", code, null, { "retry-after": "1" });
+      }
       case "device_lost":
       case "unavailable":
         return unavailable(error.message, error.code);

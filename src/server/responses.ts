@@ -2,7 +2,7 @@
 
 import type { AppContext } from "./app_context.ts";
 import { readJson } from "./body.ts";
-import { parseChatRequest } from "./chat_request.ts";
+import { parseSingleAnswer } from "./chat_request.ts";
 import type { ChoiceMessage } from "./chat_response.ts";
 import { answerChat, nameIgnored } from "./conversation.ts";
 import { type ApiError, renaming } from "./errors.ts";
@@ -25,18 +25,18 @@ export async function responses(
 ): Promise<Response> {
   const { signal } = request;
   const wire = validated(responsesSchema, await readJson(request, context.limits));
-  const chat = renaming(NAMES, () => parseChatRequest(toChatBody(wire), context.served()));
+  const chat = renaming(NAMES, () => parseSingleAnswer(toChatBody(wire), context.served()));
   const answer = await answerChat(chat, context, exchange, signal);
   const wording = new ResponseWording(wire, context.served().id, answer);
   if (wire.stream) {
     const response = streamAnswer(answer, wording, context, exchange);
-    nameIgnored(response, chat.ignored);
+    nameIgnored(response, chat.ignored, exchange);
     return response;
   }
   const choices = await readWhole(answer, exchange);
   if (choices === null) return new Response(null, { status: 499 });
   const response = Response.json(wording.whole(choices[0]));
-  nameIgnored(response, chat.ignored);
+  nameIgnored(response, chat.ignored, exchange);
   return response;
 }
 

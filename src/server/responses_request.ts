@@ -36,7 +36,8 @@ export function toChatBody(wire: WireResponses): Json {
       ...(typeof input === "string" ? [{ role: "user", content: input }] : messagesOf(input)),
     ],
     ...(wire.max_output_tokens == null ? {} : { max_tokens: wire.max_output_tokens }),
-    ...(tools?.length ? { tools: tools.map(toolOf), tool_choice: choiceOf(wire.tool_choice) } : {}),
+    ...(tools?.length ? { tools: tools.map(toolOf) } : {}),
+    tool_choice: choiceOf(wire.tool_choice),
     ...formatOf(wire.text?.format),
   };
 }
@@ -67,6 +68,9 @@ function refuse(wire: WireResponses): void {
   const format = wire.text?.format?.type ?? "text";
   if (!["text", "json_object", "json_schema"].includes(format)) {
     throw invalid(`text.format: ${format.slice(0, 40)} is not supported`, "text.format", "unsupported_value");
+  }
+  if ((wire.text?.verbosity ?? "medium") !== "medium") {
+    throw invalid("text.verbosity: only medium is supported", "text.verbosity", "unsupported_value");
   }
   const include = wire.include?.find((name) => !HARMLESS_INCLUDES.has(name));
   if (include !== undefined) {

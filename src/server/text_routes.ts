@@ -4,8 +4,9 @@ import { z } from "zod";
 import { contextOf } from "../engine/admission.ts";
 import type { AppContext } from "./app_context.ts";
 import { readJson } from "./body.ts";
+import type { Exchange } from "./exchange.ts";
 import { checkModel, parseChatRequest } from "./chat_request.ts";
-import { buildPrompt, readConversation } from "./conversation.ts";
+import { buildPrompt, nameIgnored, readConversation } from "./conversation.ts";
 import { invalid } from "./errors.ts";
 import { validated } from "./validation.ts";
 
@@ -21,18 +22,25 @@ export const detokenizeSchema = z.looseObject({
   tokens: z.array(z.int().min(0).max(2 ** 31)).max(1 << 20),
 });
 
-export async function tokenize(request: Request, context: AppContext): Promise<Response> {
+export async function tokenize(
+  request: Request,
+  context: AppContext,
+  exchange: Exchange,
+): Promise<Response> {
   const { signal } = request;
   const body = await readJson(request, context.limits);
-  const ids = isConversation(body)
-    ? (await buildPrompt(parseChatRequest(body, context.served()), context, signal)).ids
-    : context.prompt.encode(textOf(body, context));
+  const chat = isConversation(body) ? parseChatRequest(body, context.served()) : null;
+  const ids = chat === null
+    ? context.prompt.encode(textOf(body, context))
+    : (await buildPrompt(chat, context, signal)).ids;
   const { info } = context.engine;
-  return Response.json({
+  const response = Response.json({
     count: ids.length,
     max_model_len: info === null ? null : contextOf(info),
     tokens: Array.from(ids),
   });
+  if (chat !== null) nameIgnored(response, chat.ignored, exchange);
+  return response;
 }
 
 export async function detokenize(request: Request, context: AppContext): Promise<Response> {
@@ -41,11 +49,17 @@ export async function detokenize(request: Request, context: AppContext): Promise
   return Response.json({ prompt: context.prompt.decode(tokens, true) });
 }
 
-export async function applyTemplate(request: Request, context: AppContext): Promise<Response> {
+export async function applyTemplate(
+  request: Request,
+  context: AppContext,
+  exchange: Exchange,
+): Promise<Response> {
   const { signal } = request;
   const chat = parseChatRequest(await readJson(request, context.limits), context.served());
   const messages = await readConversation(chat, context, signal);
-  return Response.json({ prompt: context.prompt.render(messages, chat.prompt) });
+  const response = Response.json({ prompt: context.prompt.render(messages, chat.prompt) });
+  nameIgnored(response, chat.ignored, exchange);
+  return response;
 }
 
 function isConversation(body: unknown): boolean {
