@@ -9,6 +9,7 @@ import { runtimeDir, setUp } from "../tools/setup/setup.ts";
 import { benchBatch } from "./batch.ts";
 import { benchBig, SHAPE_NAMES, type ShapeName } from "./big.ts";
 import { benchCache } from "./cache.ts";
+import { benchConvert } from "./convert.ts";
 import { benchKernels } from "./kernels.ts";
 import { benchPeer } from "./peer.ts";
 import { measureRoof, printRoof } from "./roof.ts";
@@ -39,6 +40,7 @@ const WITH_MODELS: Record<string, (options: Options) => Promise<object>> = {
   "8b": ({ profile, shapes, tokens }) => benchBig(PROJECT, shapes, tokens, profile),
   batch: () => benchBatch(PROJECT),
   cache: () => benchCache(PROJECT),
+  convert: () => benchConvert(),
   peer: ({ profile }) => benchPeer(PROJECT, profile),
   quant: ({ profile }) => benchQuant(PROJECT, profile),
 };

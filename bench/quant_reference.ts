@@ -13,13 +13,31 @@ import { random } from "../tools/random.ts";
 /** Writes `to` as GGUF with every tensor in F32. */
 export function writeReference(from: string, to: string, seed: number): void {
   const file = GgufFile.open(from);
+  try {
+    const next = random(seed);
+    writeGguf(file, to, "F32", [...file.tensors.values()], (tensor) => {
+      return new Uint8Array(noisy(file, tensor, next).buffer);
+    });
+  } finally {
+    file.close();
+  }
+}
+
+/** A GGUF file with the metadata of `like` and these tensors, all of one type without blocks, one after another. */
+export function writeGguf<T extends Pick<GgufTensor, "name" | "shape">>(
+  like: GgufFile,
+  to: string,
+  type: "F32" | "BF16",
+  tensors: T[],
+  bytesOf: (tensor: T) => Uint8Array,
+): void {
   const out = Deno.openSync(to, { write: true, create: true, truncate: true });
   const write = (bytes: Uint8Array) => {
     for (let at = 0; at < bytes.length;) at += out.writeSync(bytes.subarray(at));
   };
   try {
-    const tensors = [...file.tensors.values()];
-    const head = Deno.readFileSync(from).subarray(0, file.metadataEnd); // counts and metadata as they are
+    const head = Deno.readFileSync(like.path).subarray(0, like.metadataEnd);
+    new DataView(head.buffer).setBigUint64(8, BigInt(tensors.length), true);
     const infos: number[] = [];
     const number = (value: number, bytes: number) => {
       for (let i = 0; i < bytes; i++) infos.push(Math.floor(value / 2 ** (8 * i)) % 256);
@@ -31,22 +49,20 @@ export function writeReference(from: string, to: string, seed: number): void {
       infos.push(...text);
       number(shape.length, 4);
       for (const n of [...shape].reverse()) number(n, 8);
-      number(GGUF_TYPES.F32.id, 4);
+      number(GGUF_TYPES[type].id, 4);
       number(offset, 8);
-      offset += Math.ceil(4 * shape.reduce((a, b) => a * b, 1) / 32) * 32;
+      offset += Math.ceil(GGUF_TYPES[type].bytes * shape.reduce((a, b) => a * b, 1) / 32) * 32;
     }
     write(head);
     write(Uint8Array.from(infos));
     write(new Uint8Array((32 - (head.length + infos.length) % 32) % 32));
-    const next = random(seed);
     for (const tensor of tensors) {
-      const values = noisy(file, tensor, next);
-      write(new Uint8Array(values.buffer));
-      write(new Uint8Array((32 - values.byteLength % 32) % 32));
+      const bytes = bytesOf(tensor);
+      write(bytes);
+      write(new Uint8Array((32 - bytes.length % 32) % 32));
     }
   } finally {
     out.close();
-    file.close();
   }
 }
 

@@ -1,0 +1,66 @@
+/**
+ * `bench convert`: seconds to turn the same bf16 file into four bits, by llama.cpp (Q4_1) and by this converter, by turns,
+ * with as many threads as there are cores, file in the page cache.
+ */
+import { GgufFile } from "../src/weights/gguf.ts";
+import { convert } from "../src/weights/convert.ts";
+import type { Rounding } from "../src/weights/slab.ts";
+import { random } from "../tools/random.ts";
+import { llamaQuantize } from "./peers/llama_quantize.ts";
+import { installPeers } from "./peers/packages.ts";
+import { writeGguf } from "./quant_reference.ts";
+import { printTable } from "./timing.ts";
+
+const MATRICES = 30, SIDE = 4096, ROUNDS = 3;
+
+export async function benchConvert(): Promise<object> {
+  const peers = await installPeers();
+  const work = `${peers.folder}/convert`;
+  Deno.mkdirSync(work, { recursive: true });
+  const file = `${work}/bf16.gguf`;
+  writeSynthetic(peers.gguf, file);
+  const bytes = Deno.statSync(file).size;
+  const threads = navigator.hardwareConcurrency;
+  const seconds: Record<string, number[]> = { "llama.cpp Q4_1": [], nearest: [], search: [] };
+  const ours = async (rounding: Rounding) => {
+    const folder = `${work}/int4`;
+    await Deno.remove(folder, { recursive: true }).catch(() => {});
+    const start = performance.now();
+    await convert(file, folder, { rounding, workers: threads });
+    seconds[rounding].push((performance.now() - start) / 1000);
+  };
+  for (let round = 0; round < ROUNDS; round++) {
+    seconds["llama.cpp Q4_1"].push(llamaQuantize(peers.folder, "Q4_1", file, `${work}/q4_1.gguf`, threads));
+    await ours("nearest");
+  }
+  await ours("search");
+  await Deno.remove(work, { recursive: true });
+  const gb = bytes / 1e9;
+  printTable([
+    [`bf16, ${gb.toFixed(2)} GB, ${threads} threads`, "seconds, least", "all", "GB/s of source"],
+    ...Object.entries(seconds).map(([name, all]) => {
+      const least = Math.min(...all);
+      return [name, least, all.map((s) => s.toFixed(1)).join(" "), gb / least];
+    }),
+  ]);
+  return { bytes, threads, seconds };
+}
+
+/** Matrices of normal-looking bf16 values under names that llama.cpp quantises. */
+function writeSynthetic(like: string, to: string): void {
+  const next = random(7);
+  const values = Uint16Array.from({ length: SIDE * SIDE }, () => {
+    const sum = next() + next() + next() - 1.5;
+    return new Uint32Array(Float32Array.of(0.04 * sum).buffer)[0] >>> 16;
+  });
+  const source = GgufFile.open(like);
+  try {
+    const tensors = Array.from({ length: MATRICES }, (_, i) => ({
+      name: `blk.${i >> 1}.${i % 2 ? "ffn_up" : "ffn_down"}.weight`,
+      shape: [SIDE, SIDE],
+    }));
+    writeGguf(source, to, "BF16", tensors, () => new Uint8Array(values.buffer));
+  } finally {
+    source.close();
+  }
+}
