@@ -75,13 +75,7 @@ export class EngineClient {
       throw new EngineError("The engine is not ready", "unavailable");
     }
     admissible(prompt, params, this.info);
-    const { maxWaiting, maxWaitingPerKey } = this.#request.options;
-    const ofKey = [...this.#open.values()].filter(({ key }) => key === params.key).length;
-    const places = this.info.maxSequences + maxWaiting;
-    if (
-      this.#open.size >= places || ofKey >= this.info.maxSequences + maxWaitingPerKey ||
-      ofKey >= Math.ceil(places / this.#askers(params.key))
-    ) throw new EngineError(`The queue is full: ${this.#open.size} requests are open`, "full");
+    this.checkRoom(params.key);
     const id = this.#nextId++;
     const open: Open = { key: params.key, events: [], error: null, wake: () => {} };
     if (signal.aborted) return this.#listen(id, open, signal, () => {});
@@ -95,6 +89,19 @@ export class EngineClient {
     };
     signal.addEventListener("abort", drop);
     return this.#listen(id, open, signal, drop);
+  }
+
+  /** Throws EngineError if the queue is full, for this key or at all: a cheap look before a request is read. */
+  checkRoom(key: string): void {
+    const { info } = this;
+    if (info === null) return;
+    const { maxWaiting, maxWaitingPerKey } = this.#request.options;
+    const ofKey = [...this.#open.values()].filter((open) => open.key === key).length;
+    const places = info.maxSequences + maxWaiting;
+    if (
+      this.#open.size >= places || ofKey >= info.maxSequences + maxWaitingPerKey ||
+      ofKey >= Math.ceil(places / this.#askers(key))
+    ) throw new EngineError(`The queue is full: ${this.#open.size} requests are open`, "full");
   }
 
   /** Keys that asked of late, this one among them: none of them may take the places of the others. */

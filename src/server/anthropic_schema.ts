@@ -1,7 +1,7 @@
 /** The body of Anthropic's /v1/messages. Parts of OpenAI's spellings (sound, video) are taken beside its blocks. */
 
 import { z } from "zod";
-import { partSchema } from "./content_schema.ts";
+import { MOST_LOOKED_AT, partSchema } from "./content_schema.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 
 const { messages, tools, stopStrings, stopChars } = DEFAULT_LIMITS;
@@ -20,7 +20,7 @@ const ownBlocks = [
   z.looseObject({
     type: z.literal("tool_result"),
     tool_use_id: z.string().max(256),
-    content: z.union([z.string(), z.array(z.union([imageBlock, partSchema]))]).nullish(),
+    content: z.union([z.string(), z.array(z.union([imageBlock, partSchema])).max(MOST_LOOKED_AT)]).nullish(),
     is_error: z.boolean().nullish(),
   }),
 ] as const;
@@ -45,10 +45,16 @@ export type AssistantBlock = z.infer<typeof assistantBlock>;
 const conversation = {
   model: z.string().max(256).nullish(),
   messages: z.array(z.discriminatedUnion("role", [
-    z.looseObject({ role: z.literal("user"), content: z.union([z.string(), z.array(userBlock)]) }),
-    z.looseObject({ role: z.literal("assistant"), content: z.union([z.string(), z.array(assistantBlock)]) }),
+    z.looseObject({
+      role: z.literal("user"),
+      content: z.union([z.string(), z.array(userBlock).max(MOST_LOOKED_AT)]),
+    }),
+    z.looseObject({
+      role: z.literal("assistant"),
+      content: z.union([z.string(), z.array(assistantBlock).max(MOST_LOOKED_AT)]),
+    }),
   ])).min(1).max(messages),
-  system: z.union([z.string(), z.array(textBlock)]).nullish(),
+  system: z.union([z.string(), z.array(textBlock).max(MOST_LOOKED_AT)]).nullish(),
   tools: z.array(z.looseObject({
     type: z.literal("custom").nullish(),
     name: z.string().min(1).max(256),

@@ -26,11 +26,12 @@ export function createApp(context: AppContext): Hono<Env> {
     exchange.status = c.res.status;
     if (!exchange.streaming) exchange.end(c.res.status !== 499);
   });
-  for (const { method, path, access, handler } of [...ROUTES, ...PAGE_ROUTES]) {
+  for (const { method, path, access, queues, handler } of [...ROUTES, ...PAGE_ROUTES]) {
     app.on(method, path, (c) => {
       const exchange = c.get("exchange");
       exchange.route = path.replace(/\{.*\}/, "");
       admitCaller(c.req.raw, access, context, exchange);
+      if (queues) context.engine.checkRoom(exchange.caller.key);
       return handler(c.req.raw, context, exchange) as Promise<Response>;
     });
   }

@@ -21,11 +21,26 @@ export async function readJson(request: Request, limits: Limits): Promise<unknow
   } catch {
     throw invalid("The body is not UTF-8", null, "invalid_json");
   }
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch {
     throw invalid("The body is not valid JSON", null, "invalid_json");
   }
+  if (tooWide(value)) {
+    throw invalid(`The body's JSON has an object of more than ${MOST_KEYS} fields`, null, "json_too_wide");
+  }
+  return value;
+}
+
+/** Fields of one object: each wrong one costs time before the request is refused. */
+const MOST_KEYS = 4096;
+
+function tooWide(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (Array.isArray(value)) return value.some(tooWide);
+  const fields = Object.values(value);
+  return fields.length > MOST_KEYS || fields.some(tooWide);
 }
 
 /** Reads a form with files. `hint`: what to do with larger ones. Throws ApiError: 415, 413, 400. */

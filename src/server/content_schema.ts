@@ -1,6 +1,10 @@
 /** Content parts in all the spellings that clients use, and messages made of them. */
 
 import { z } from "zod";
+import { DEFAULT_LIMITS } from "./limits.ts";
+
+/** Parts or calls of one message that are looked at: beyond, each would cost time before it is refused. */
+export const MOST_LOOKED_AT = 4 * DEFAULT_LIMITS.parts;
 
 const uuid = z.string().max(256).nullish().describe("A label; the content's digest is what caches go by");
 const address = z.union([z.string(), z.looseObject({ url: z.string() })]);
@@ -40,7 +44,7 @@ const mediaParts = [
   z.looseObject({ type: z.literal("audio"), audio: z.string(), uuid }),
   z.looseObject({
     type: z.literal("video"),
-    video: z.union([z.string(), z.array(z.string())]),
+    video: z.union([z.string(), z.array(z.string()).max(MOST_LOOKED_AT * 4)]),
     uuid,
     ...videoOptions,
   }),
@@ -68,21 +72,25 @@ const toolCall = z.looseObject({
 export const messageSchema = z.discriminatedUnion("role", [
   z.looseObject({
     role: z.enum(["system", "developer"]),
-    content: z.union([z.string(), z.array(textPart)]),
+    content: z.union([z.string(), z.array(textPart).max(MOST_LOOKED_AT)]),
     name,
   }),
-  z.looseObject({ role: z.literal("user"), content: z.union([z.string(), z.array(partSchema)]), name }),
+  z.looseObject({
+    role: z.literal("user"),
+    content: z.union([z.string(), z.array(partSchema).max(MOST_LOOKED_AT)]),
+    name,
+  }),
   z.looseObject({
     role: z.literal("assistant"),
-    content: z.union([z.string(), z.array(assistantPart)]).nullish(),
+    content: z.union([z.string(), z.array(assistantPart).max(MOST_LOOKED_AT)]).nullish(),
     reasoning: z.string().nullish(),
     reasoning_content: z.string().nullish(),
-    tool_calls: z.array(toolCall).nullish(),
+    tool_calls: z.array(toolCall).max(MOST_LOOKED_AT).nullish(),
     name,
   }),
   z.looseObject({
     role: z.literal("tool"),
-    content: z.union([z.string(), z.array(partSchema)]),
+    content: z.union([z.string(), z.array(partSchema).max(MOST_LOOKED_AT)]),
     tool_call_id: z.string().max(256).nullish(),
     name,
   }),

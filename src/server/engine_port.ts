@@ -13,5 +13,7 @@ export interface EnginePort {
   compile(spec: GrammarSpec, vocabulary: () => Promise<Vocabulary>): Promise<void>;
   /** Gives the engine the tokenizer, for requests that constrain their answers. */
   teach(vocabulary: () => Promise<Vocabulary>): Promise<void>;
+  /** Throws EngineError if a request of this key would not be taken now. */
+  checkRoom(key: string): void;
   generate(prompt: Prompt, params: GenerateParams, signal: AbortSignal): AsyncIterable<GenerationEvent>;
 }

@@ -109,7 +109,10 @@ async function answer(
     if (!outgoing.writableFinished) gone.abort();
   });
   outgoing.on("error", () => gone.abort());
-  const response = await handler(toRequest(incoming, gone.signal));
+  const request = toRequest(incoming, gone.signal);
+  const response = await handler(request);
+  // A refusal may come before the body is read: what is still on its way must not hold up the connection.
+  if (request.body !== null && !request.bodyUsed) await request.body.cancel();
   if (gone.signal.aborted) {
     await response.body?.cancel();
     return;

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { effortSchema } from "./chat_schema.ts";
-import { partSchema } from "./content_schema.ts";
+import { MOST_LOOKED_AT, partSchema } from "./content_schema.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 
 const inputImage = z.looseObject({
@@ -21,7 +21,7 @@ const item = z.union([
   z.looseObject({
     type: z.literal("message").nullish(),
     role: z.enum(["user", "assistant", "system", "developer"]),
-    content: z.union([z.string(), z.array(part)]),
+    content: z.union([z.string(), z.array(part).max(MOST_LOOKED_AT)]),
   }),
   z.looseObject({
     type: z.literal("function_call"),
@@ -32,12 +32,14 @@ const item = z.union([
   z.looseObject({
     type: z.literal("function_call_output"),
     call_id: z.string().max(256),
-    output: z.union([z.string(), z.array(part)]),
+    output: z.union([z.string(), z.array(part).max(MOST_LOOKED_AT)]),
   }),
   z.looseObject({
     type: z.literal("reasoning"),
     id,
-    content: z.array(z.looseObject({ type: z.literal("reasoning_text"), text: z.string() })).nullish(),
+    content: z.array(z.looseObject({ type: z.literal("reasoning_text"), text: z.string() })).max(
+      MOST_LOOKED_AT,
+    ).nullish(),
   }),
 ]);
 export type ResponseItem = z.infer<typeof item>;
@@ -67,7 +69,7 @@ export const responsesSchema = z.looseObject({
   conversation: z.unknown().nullish(),
   background: z.boolean().nullish(),
   prompt: z.unknown().nullish(),
-  include: z.array(z.string()).nullish(),
+  include: z.array(z.string()).max(64).nullish(),
   truncation: z.enum(["auto", "disabled"]).nullish(),
   max_tool_calls: z.int().nullish(),
 });

@@ -14,6 +14,8 @@ export interface Route {
   method: "GET" | "POST" | "DELETE";
   path: string;
   access: Access;
+  /** Its answer needs a place in the engine: without one it is refused before its body is read. */
+  queues?: boolean;
   handler(request: Request, context: AppContext, exchange: Exchange): Response | Promise<Response>;
   /** For /openapi.json. */
   doc: {

@@ -36,6 +36,7 @@ export const ROUTES: readonly Route[] = [
     method: "POST",
     path: "/v1/chat/completions",
     access: "work",
+    queues: true,
     handler: chatCompletions,
     doc: { summary: "Answer a conversation", body: chatSchema, answer: chatAnswer, streams: true },
   },
@@ -43,6 +44,7 @@ export const ROUTES: readonly Route[] = [
     method: "POST",
     path: "/v1/completions",
     access: "work",
+    queues: true,
     handler: completions,
     doc: { summary: "Go on from a text", body: completionSchema, answer: completionAnswer, streams: true },
   },
@@ -50,6 +52,7 @@ export const ROUTES: readonly Route[] = [
     method: "POST",
     path: "/v1/responses",
     access: "work",
+    queues: true,
     handler: responses,
     doc: {
       summary: "Answer a conversation (stateless)",
@@ -62,6 +65,7 @@ export const ROUTES: readonly Route[] = [
     method: "POST",
     path: "/v1/messages",
     access: "work",
+    queues: true,
     handler: messages,
     doc: {
       summary: "Answer a conversation (Anthropic)",

@@ -105,6 +105,46 @@ Deno.test(
   },
 );
 
+Deno.test({ name: "cheap checks come first", sanitizeOps: false, sanitizeResources: false }, async (t) => {
+  const server = await startServer({ model: { maxSequences: 1 }, engine: { maxWaiting: 1 } });
+  await t.step("a full queue refuses before the body is read, and the connection goes on", async () => {
+    const leaving = new AbortController();
+    const forever = { stream: true, messages: [user("forever")] };
+    const running = [];
+    for (let i = 0; i < 2; i++) running.push(await server.chat(forever, { signal: leaving.signal }));
+    for (const body of ["no JSON", "x".repeat(20 << 20)]) {
+      for (const path of ["/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages"]) {
+        const response = await server.post(path, body);
+        assertEquals([response.status, response.headers.get("retry-after")], [429, "1"]);
+        await response.body!.cancel();
+      }
+    }
+    assertEquals((await server.post("/tokenize", { prompt: "Hi" }).then((r) => r.json())).count, 2);
+    leaving.abort();
+    await server.idle();
+    assertEquals((await server.chat({ messages: [user("echo: a")] })).status, 200);
+  });
+
+  await t.step("what has too many fields or parts is refused without a look at each", async () => {
+    const content = new Array(20_000).fill({});
+    const wide = Object.fromEntries(Array.from({ length: 5000 }, (_, n) => [`a${n}`, n]));
+    for (
+      const [path, body, told] of [
+        ["/v1/chat/completions", { messages: [{ role: "user", content }] }, /<=256/],
+        ["/v1/chat/completions", { messages: [user("Hi")], logit_bias: wide }, /more than 4096 fields/],
+        ["/v1/responses", { input: [{ role: "user", content }] }, /<=256/],
+        ["/v1/messages", { max_tokens: 5, messages: [{ role: "user", content }] }, /<=256/],
+      ] as const
+    ) {
+      const response = await server.post(path, body);
+      const { error } = await response.json();
+      assertEquals(response.status, 400);
+      assertMatch(error.message, told);
+    }
+  });
+  await server.close();
+});
+
 Deno.test("a tool's failure is told, whatever its result is made of", () => {
   const result = (content: unknown) => ({
     max_tokens: 1,
