@@ -13,6 +13,7 @@ import { type Answer, startAnswer } from "./generation.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { completionScores, NO_SCORES, type ScoreWording } from "./logprobs.ts";
 import { data, DONE } from "./sse.ts";
+import { idList } from "./id_list.ts";
 import { readWhole, streamAnswer, type Wording } from "./streaming.ts";
 import { askedRule, constraintOf, type ToolChoice } from "./structured.ts";
 import { validated } from "./validation.ts";
@@ -20,7 +21,7 @@ import { ignoredFields, wishesOf, wishFields } from "./wishes.ts";
 
 const MOST_CHARACTERS = 1 << 20;
 const text = z.string().min(1).max(MOST_CHARACTERS);
-const tokens = z.array(z.int().min(0).max(2 ** 31)).min(1).max(1 << 20);
+const tokens = idList(1);
 
 const NO_TOOLS: ToolChoice = { mode: "none", tools: [], named: null, oneCall: false };
 

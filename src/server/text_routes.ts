@@ -7,6 +7,7 @@ import { readJson } from "./body.ts";
 import type { Exchange } from "./exchange.ts";
 import { checkModel, parseChatRequest } from "./chat_request.ts";
 import { buildPrompt, nameIgnored, readConversation } from "./conversation.ts";
+import { idList } from "./id_list.ts";
 import { invalid } from "./errors.ts";
 import { validated } from "./validation.ts";
 
@@ -19,7 +20,7 @@ export const tokenizeSchema = z.looseObject({
 });
 export const detokenizeSchema = z.looseObject({
   model: z.string().nullish(),
-  tokens: z.array(z.int().min(0).max(2 ** 31)).max(1 << 20),
+  tokens: idList(0),
 });
 
 export async function tokenize(

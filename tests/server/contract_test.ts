@@ -134,6 +134,12 @@ Deno.test({ name: "cheap checks come first", sanitizeOps: false, sanitizeResourc
         ["/v1/chat/completions", { messages: [user("Hi")], logit_bias: wide }, /more than 4096 fields/],
         ["/v1/responses", { input: [{ role: "user", content }] }, /<=256/],
         ["/v1/messages", { max_tokens: 5, messages: [{ role: "user", content }] }, /<=256/],
+        ["/v1/completions", { prompt: content }, /^prompt\[0\]: Expected a token id/],
+        [
+          "/detokenize",
+          { tokens: [...new Array(9).fill(1), 1.5] },
+          /^tokens\[9\]: Expected a token id/,
+        ],
       ] as const
     ) {
       const response = await server.post(path, body);
