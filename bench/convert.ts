@@ -55,10 +55,11 @@ function writeSynthetic(like: string, to: string): void {
   });
   const source = GgufFile.open(like);
   try {
-    const tensors = Array.from({ length: MATRICES }, (_, i) => ({
-      name: `blk.${i >> 1}.${i % 2 ? "ffn_up" : "ffn_down"}.weight`,
-      shape: [SIDE, SIDE],
-    }));
+    const names = Array.from(
+      { length: MATRICES },
+      (_, i) => i ? `blk.${i >> 1}.${i % 2 ? "ffn_up" : "ffn_down"}.weight` : "token_embd.weight",
+    );
+    const tensors = names.map((name) => ({ name, shape: [SIDE, SIDE] }));
     writeGguf(source, to, "BF16", tensors, () => new Uint8Array(values.buffer));
   } finally {
     source.close();
