@@ -59,11 +59,14 @@ class ResponseWording implements Wording {
 
   /** The finished response of an answer that was not streamed. */
   whole(choice: ChoiceMessage): Json {
-    if (choice.reasoning !== "") this.#output.push(reasoningItem(newId("rs"), choice.reasoning, "completed"));
-    if (choice.content !== "") this.#output.push(messageItem(newId("msg"), choice.content, "completed"));
-    for (const { id, function: { name, arguments: given } } of choice.calls) {
-      this.#output.push(callItem({ id: newId("fc"), callId: id, name, text: given }, "completed"));
+    const { reasoning, content, calls } = choice;
+    const items: ((status: string) => Json)[] = [];
+    if (reasoning !== "") items.push((status) => reasoningItem(newId("rs"), reasoning, status));
+    if (content !== "") items.push((status) => messageItem(newId("msg"), content, status));
+    for (const { id, function: { name, arguments: text } } of calls) {
+      items.push((status) => callItem({ id: newId("fc"), callId: id, name, text }, status));
     }
+    items.forEach((make, i) => this.#output.push(make(i === items.length - 1 ? endOf(choice) : "completed")));
     return this.#finished(choice);
   }
 
@@ -106,7 +109,7 @@ class ResponseWording implements Wording {
 
   *end([choice]: readonly ChoiceMessage[]): Iterable<string> {
     // A call that is still open was cut.
-    yield* this.#close(this.#open?.type === "function_call" ? "incomplete" : "completed");
+    yield* this.#close(this.#open?.type === "function_call" ? "incomplete" : endOf(choice));
     const response = this.#finished(choice);
     yield this.#event(`response.${response.status}`, { response });
   }
@@ -141,7 +144,7 @@ class ResponseWording implements Wording {
     if (this.#open === null) return;
     const item = this.#open.type === "function_call"
       ? yield* this.#closeCall(this.#open, status)
-      : yield* this.#closeText(this.#open.type, this.#open);
+      : yield* this.#closeText(this.#open.type, this.#open, status);
     yield this.#event("response.output_item.done", { output_index: this.#output.length, item });
     this.#output.push(item);
     this.#open = null;
@@ -160,6 +163,7 @@ class ResponseWording implements Wording {
   *#closeText(
     type: "message" | "reasoning",
     { id, text }: { id: string; text: string },
+    status: string,
   ): Generator<string, Json> {
     const kind = type === "message" ? "output_text" : "reasoning_text";
     yield this.#event(`response.${kind}.done`, {
@@ -168,7 +172,7 @@ class ResponseWording implements Wording {
       ...(type === "message" ? { logprobs: [] } : {}),
     });
     yield this.#event("response.content_part.done", { ...this.#place(), part: partOf(type, text) });
-    return type === "message" ? messageItem(id, text, "completed") : reasoningItem(id, text, "completed");
+    return type === "message" ? messageItem(id, text, status) : reasoningItem(id, text, status);
   }
 
   #place(): Json {
@@ -221,6 +225,9 @@ class ResponseWording implements Wording {
     };
   }
 }
+
+/** Status of the answer's last item. */
+const endOf = ({ finish }: ChoiceMessage): string => finish === "length" ? "incomplete" : "completed";
 
 function partOf(type: "message" | "reasoning", text: string): Json {
   return type === "message"

@@ -24,6 +24,21 @@ Deno.test({ name: "responses", sanitizeOps: false, sanitizeResources: false }, a
     ]);
     const cut = await client.responses.create({ model, input: "say 3 words", max_output_tokens: 5 });
     assertEquals([cut.status, cut.incomplete_details], ["incomplete", { reason: "max_output_tokens" }]);
+    const statusOf = (item: object | undefined) => (item as { status?: string } | undefined)?.status;
+    assertEquals(cut.output.map(statusOf), ["incomplete"]);
+    for await (
+      const event of await client.responses.create({
+        model,
+        input: "say 3 words",
+        max_output_tokens: 5,
+        stream: true,
+      })
+    ) {
+      if (event.type === "response.output_item.done") assertEquals(statusOf(event.item), "incomplete");
+      if (event.type === "response.incomplete") {
+        assertEquals(event.response.output.map(statusOf), ["incomplete"]);
+      }
+    }
     const seen = await client.responses.create({
       model,
       input: [{
