@@ -14,6 +14,9 @@ import {
   toFloat32,
 } from "../gpu/safetensors.ts";
 
+/** Codes with a scale and a minimum for each 32 columns. */
+export type Coded = "int4" | "int8";
+
 /** Sees all that is read of a tensor: `bytes` at `from` of its `total`. May throw on damage. */
 export interface ReadCheck {
   read(file: string, tensor: string, from: number, bytes: Uint8Array, total: number): void;
@@ -58,7 +61,7 @@ export class Checkpoint {
   }
 
   /** How the tensor's codes are held; null: it has none. */
-  coded(name: string): "int4" | "int8" | null {
+  coded(name: string): Coded | null {
     return this.#where.has(`${name}.int4`) ? "int4" : this.#where.has(`${name}.int8`) ? "int8" : null;
   }
 
@@ -68,7 +71,7 @@ export class Checkpoint {
     return file.tensors.get(name)!;
   }
 
-  dtype(name: string): Dtype | "int4" | "int8" {
+  dtype(name: string): Dtype | Coded {
     return this.coded(name) ?? this.info(name).dtype;
   }
 

@@ -1,12 +1,9 @@
 /** Tensors in codes (int4, int8): their quads go to the device as they lie on disk, or become float32 on the host. */
 import { fromHalf } from "../gpu/safetensors.ts";
 import { PIECE, type Upload } from "../gpu/upload.ts";
-import type { Checkpoint } from "./checkpoint.ts";
-import type { Coded } from "./linear.ts";
+import type { Checkpoint, Coded } from "./checkpoint.ts";
+import { wordsOf } from "./linear.ts";
 import type { LinearSpec } from "./linear_spec.ts";
-
-/** 32-bit words of a row in codes, for each 8 columns. */
-const WORDS: Record<Coded, number> = { int4: 1, int8: 2 };
 
 /** @throws Error naming the tensor whose shape is not [n, k], or whose rows do not fill quads where others follow */
 export function checkCoded(checkpoint: Checkpoint, { name, k, sources }: LinearSpec): void {
@@ -22,7 +19,7 @@ export function checkCoded(checkpoint: Checkpoint, { name, k, sources }: LinearS
         throw new Error(`Cannot load ${part}: it is [${shape}], [${wanted}] was expected`);
       }
     };
-    check(`${source.name}.${coded}`, [quads, WORDS[coded] * Math.ceil(k / 8), 4]);
+    check(`${source.name}.${coded}`, [quads, wordsOf(coded, k), 4]);
     check(`${source.name}.scale_min`, [quads, Math.ceil(k / 32), 4, 2]);
   });
 }
@@ -47,7 +44,7 @@ export function copyCodes(
     const coded = checkpoint.coded(name)!;
     return { name: `${name}.${coded}`, widen: coded !== format };
   });
-  copyQuads(checkpoint, spec, parts, 16 * WORDS[format] * Math.ceil(spec.k / 8), from, count, upload);
+  copyQuads(checkpoint, spec, parts, 16 * wordsOf(format, spec.k), from, count, upload);
 }
 
 /** The same of the scales and minima. */
@@ -139,7 +136,7 @@ export function dequantise(
   k: number,
 ): Float32Array<ArrayBuffer> {
   const coded = checkpoint.coded(name)!;
-  const words = WORDS[coded] * Math.ceil(k / 8), groups = Math.ceil(k / 32);
+  const words = wordsOf(coded, k), groups = Math.ceil(k / 32);
   const quad = first >> 2, quads = Math.ceil((first + count) / 4) - quad;
   const q = new Uint32Array(checkpoint.rows(`${name}.${coded}`, quad, quads).buffer);
   const s = new Uint32Array(checkpoint.rows(`${name}.scale_min`, quad, quads).buffer);

@@ -2,13 +2,17 @@
 import { matmul, matmulTexture, matmulTiled, matvec, matvecSplit, matvecTexture } from "../gpu/kernels.ts";
 import type { Pass } from "../gpu/pass.ts";
 import { columnsFrom, pad, rowSlices, rowsOf, type Tensor, type Texels, WINDOW } from "../gpu/tensor.ts";
+import type { Coded } from "./checkpoint.ts";
 
 export type Format = "f32" | "f16" | "bf16" | Coded;
 
-/** Codes with a scale and a minimum for each 32 columns. */
-export type Coded = "int4" | "int8";
-
 export const FORMAT_CODE: Record<Format, number> = { f32: 0, f16: 1, bf16: 2, int4: 3, int8: 4 };
+
+/** Values of k that one 32-bit word holds. */
+const PER_WORD: Record<Format, number> = { f32: 1, f16: 2, bf16: 2, int4: 8, int8: 4 };
+
+/** 32-bit words of one row of weights, K padded to 8 (to 32 for groups of codes only in the scales). */
+export const wordsOf = (format: Format, k: number): number => pad(k, 8) / PER_WORD[format];
 
 export type Activation = "none" | "gelu_erf" | "gelu_tanh" | "quick_gelu" | "silu" | "relu";
 const ACT_CODE: Record<Activation, number> = {

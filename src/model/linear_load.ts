@@ -8,11 +8,8 @@ import { type Buf, pad, type Tensor, TEXEL_ROW, WINDOW } from "../gpu/tensor.ts"
 import { PIECE, Upload } from "../gpu/upload.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { checkCoded, copyCodes, copyScales, dequantise } from "./coded_load.ts";
-import type { Format, Linear, Shard, ShardData } from "./linear.ts";
+import { type Format, type Linear, type Shard, type ShardData, wordsOf } from "./linear.ts";
 import type { LinearSpec, RowSource } from "./linear_spec.ts";
-
-/** Values of k that one 32-bit word holds. */
-const PER_WORD: Record<Format, number> = { f32: 1, f16: 2, bf16: 2, int4: 8, int8: 4 };
 
 /** Uploads a layer. @throws with the tensor named where the shape is not [n, k]. */
 export function loadLinear(runtime: Runtime, checkpoint: Checkpoint, spec: LinearSpec): Linear {
@@ -113,9 +110,6 @@ function place(
     scales: all(runtime.memory.buffer(`${name} scales`, sizes.scales), sizes.scales),
   };
 }
-
-/** 32-bit words of one row, K padded to 8 (to 32 for groups of codes only in the scales). */
-const wordsOf = (format: Format, k: number): number => pad(k, 8) / PER_WORD[format];
 
 function formatOf(checkpoint: Checkpoint, spec: LinearSpec): Format {
   const kinds = new Set(spec.sources.map((s) => checkpoint.dtype(s.name)));

@@ -1,16 +1,20 @@
 // Weights in the layout of matmul.wgsl, from wherever word_at and scales_of read them.
+fn scale_of(s: vec4u) -> vec4f {
+  return vec4f(unpack2x16float(s.x).x, unpack2x16float(s.y).x, unpack2x16float(s.z).x, unpack2x16float(s.w).x);
+}
+
+fn least_of(s: vec4u) -> vec4f {
+  return vec4f(unpack2x16float(s.x).y, unpack2x16float(s.y).y, unpack2x16float(s.z).y, unpack2x16float(s.w).y);
+}
+
 // 8 consecutive k of one quad: w[i] = the 4 rows' weights at k = 8 · word + i.
 fn fetch(quad: u32, word: u32, w: ptr<function, array<vec4f, 8>>) {
   switch FORMAT {
     case 3u: {
       let q = word_at(quad * shape.words + word);
       let s = scales_of(quad * ((shape.words + 3u) / 4u) + word / 4u);
-      let a = unpack2x16float(s.x);
-      let b = unpack2x16float(s.y);
-      let c = unpack2x16float(s.z);
-      let d = unpack2x16float(s.w);
-      let scale = vec4f(a.x, b.x, c.x, d.x);
-      let least = vec4f(a.y, b.y, c.y, d.y);
+      let scale = scale_of(s);
+      let least = least_of(s);
       (*w)[0] = vec4f(vec4i(q & vec4u(15u))) * scale + least;
       (*w)[1] = vec4f(vec4i((q >> vec4u(8u)) & vec4u(15u))) * scale + least;
       (*w)[2] = vec4f(vec4i((q >> vec4u(16u)) & vec4u(15u))) * scale + least;
@@ -22,12 +26,8 @@ fn fetch(quad: u32, word: u32, w: ptr<function, array<vec4f, 8>>) {
     }
     case 4u: {
       let s = scales_of(quad * ((shape.words + 3u) / 4u) + word / 4u);
-      let a = unpack2x16float(s.x);
-      let b = unpack2x16float(s.y);
-      let c = unpack2x16float(s.z);
-      let d = unpack2x16float(s.w);
-      let scale = vec4f(a.x, b.x, c.x, d.x);
-      let least = vec4f(a.y, b.y, c.y, d.y);
+      let scale = scale_of(s);
+      let least = least_of(s);
       for (var i = 0u; i < 2u; i++) {
         let q = word_at((quad * shape.words + word) * 2u + i);
         (*w)[4u * i] = vec4f(vec4i(q & vec4u(255u))) * scale + least;

@@ -1,12 +1,4 @@
 // Few rows of x (a uniform window) with QUADS quads of weights, int4 and int8 with the codes left in place in the word.
-fn scale_of(s: vec4u) -> vec4f {
-  return vec4f(unpack2x16float(s.x).x, unpack2x16float(s.y).x, unpack2x16float(s.z).x, unpack2x16float(s.w).x);
-}
-
-fn least_of(s: vec4u) -> vec4f {
-  return vec4f(unpack2x16float(s.x).y, unpack2x16float(s.y).y, unpack2x16float(s.z).y, unpack2x16float(s.w).y);
-}
-
 // Σ over 8 nibbles of each row; nibbles stay where they are in the word, p and q carry the powers of two.
 fn nibbles(w: vec4i, p: vec4f, q: vec4f) -> vec4f {
   return vec4f(w & vec4i(0xf)) * p.x + vec4f(w & vec4i(0xf00)) * p.y + vec4f(w & vec4i(0xf0000)) * p.z
