@@ -7,7 +7,8 @@
 import { readCheckpointFiles } from "../src/prompt/checkpoint_files.ts";
 import { Tokenizer } from "../src/prompt/tokenizer.ts";
 import type { Profile } from "../src/gpu/profiles.ts";
-import { convert } from "../src/weights/convert.ts";
+import { convert, type ConvertOptions } from "../src/weights/convert.ts";
+import { INT4_BITS } from "../src/weights/mixed.ts";
 import { activations, WINDOW } from "../src/commands/calibration.ts";
 import { llamaQuantize, type LlamaType } from "./peers/llama_quantize.ts";
 import { installPeers } from "./peers/packages.ts";
@@ -51,20 +52,17 @@ export async function benchQuant(project: string, profile: Profile | null): Prom
     tell(rows.at(-1)!);
   }
   const importance = await activations(`${work}/f32`, calibration, { profile });
-  const ours = {
+  const weighted = {
+    rounding: "search",
+    importance: (tensor: string) => importance.get(tensor) ?? null,
+  } as const;
+  const ours: Record<string, ConvertOptions> = {
     "int4 nearest": { rounding: "nearest" },
     "int4 search": { rounding: "search" },
-    "int4 search, activations": {
-      rounding: "search",
-      importance: (tensor: string) => importance.get(tensor) ?? null,
-    },
+    "int4 search, activations": weighted,
     // as many bits as llama.cpp's Q4_K_M turned out to have
-    "int4 and int8, search, activations": {
-      rounding: "search",
-      importance: (tensor: string) => importance.get(tensor) ?? null,
-      bits: rows.at(-1)!.bits,
-    },
-  } as const;
+    "int4 and int8, search, activations": { ...weighted, bits: rows.at(-1)!.bits },
+  };
   for (const [name, options] of Object.entries(ours)) {
     const folder = `${work}/int4`;
     for (const old of [folder, `${work}/mixed`]) await Deno.remove(old, { recursive: true }).catch(() => {});
@@ -79,7 +77,7 @@ export async function benchQuant(project: string, profile: Profile | null): Prom
     rows.push({
       ...score(await measure(folder), exact, windows),
       name,
-      bits: "bits" in options ? options.bits : 5,
+      bits: options.bits ?? INT4_BITS,
       seconds,
     });
     tell(rows.at(-1)!);
