@@ -59,14 +59,20 @@ def is_block_matrix(name: str, parameter: Tensor) -> bool:
 
 
 def optimisers(named: list[tuple[str, Tensor]], muon_lr: float, adam_lr: float,
-               scale: Callable[[str], float] = lambda name: 1.0, skip: str = "\0") -> list[torch.optim.Optimizer]:
-    """Muon for block matrices (not where the name holds `skip`), AdamW for the rest; `scale` multiplies a learning rate."""
+               part: Callable[[str], tuple[str, float]] = lambda name: ("", 1.0),
+               skip: str = "\0") -> list[torch.optim.Optimizer]:
+    """Muon for block matrices (not where the name holds `skip`), AdamW for the rest.
+
+    `part`: to which part of the model a parameter belongs, and what its learning rates are multiplied with. Parts keep
+    their groups whatever the factors, so that a saved state goes on with others.
+    """
     groups: dict[tuple, list[Tensor]] = {}
     for name, parameter in named:
-        groups.setdefault((is_block_matrix(name, parameter) and skip not in name, parameter.ndim > 1, scale(name)), []).append(parameter)
-    muon = [{"params": p, "lr": muon_lr * s, "peak": muon_lr * s} for (m, _, s), p in groups.items() if m]
+        key = is_block_matrix(name, parameter) and skip not in name, parameter.ndim > 1, *part(name)
+        groups.setdefault(key, []).append(parameter)
+    muon = [{"params": p, "lr": muon_lr * s, "peak": muon_lr * s} for (m, _, _, s), p in groups.items() if m]
     adam = [{"params": p, "lr": adam_lr * s, "peak": adam_lr * s, "weight_decay": 0.05 if d else 0.0}
-            for (m, d, s), p in groups.items() if not m]
+            for (m, d, _, s), p in groups.items() if not m]
     result = [torch.optim.AdamW(adam, betas=(0.9, 0.98))]
     if muon:
         result.append(Muon(muon))

@@ -148,12 +148,14 @@ def main() -> None:
         take_encoders(model, heads, args.vision, args.speech)
     model.model.visual.requires_grad_(not args.freeze_vision)
 
-    def scale(name: str) -> float:
-        return args.vision_scale if ".visual." in name else args.encoder_scale if ".audio_encoder." in name else 1.0
+    def part(name: str) -> tuple[str, float]:
+        if ".visual." in name:
+            return "vision", args.vision_scale
+        return ("sound", args.encoder_scale) if ".audio_encoder." in name else ("trunk", 1.0)
 
     named = [*model.named_parameters(), *heads.named_parameters(prefix="heads")]
     run = Run(args.out, {"model": model, "heads": heads},
-              optimisers(named, 2e-3 * args.scale, 1e-3 * args.scale, scale, skip=".audio_encoder."))
+              optimisers(named, 2e-3 * args.scale, 1e-3 * args.scale, part, skip=".audio_encoder."))
     if args.swap and not fresh:
         take_encoders(model, heads, args.vision, None)
     sizes = dict(zip(("pictures", "temporal", "texts"), args.sizes))
