@@ -12,16 +12,18 @@ from safetensors.torch import load_file
 
 from data.speech import log_mel
 from model.audio import token_count
+from model.codes import decoded
 from model.patches import patch_rows
 from model.positions import Media, build
 from model.valley import Valley, causal
 
 
 def load(folder: pathlib.Path) -> tuple[Valley, dict]:
-    """A checkpoint folder in float32 and its config."""
+    """A checkpoint folder, also one converted to int4, in float32 and its config."""
     config = json.loads((folder / "config.json").read_text())
     model = Valley(config).eval()
-    model.load_state_dict({k: v.float() for k, v in load_file(folder / "model.safetensors").items()})
+    shapes = {k: v.shape for k, v in model.state_dict().items()}
+    model.load_state_dict(decoded(load_file(folder / "model.safetensors"), shapes))
     return model, config
 
 

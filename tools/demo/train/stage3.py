@@ -24,6 +24,9 @@ from train.loop import POOL, Run, optimisers, rate
 from train.mix import Steps
 
 
+WARM = 50  # steps in which a fresh start's rate rises
+
+
 def build(tokenizer: Tokenizer, start: pathlib.Path | None = None) -> tuple[Valley, dict]:
     """A fresh model with its config, or the checkpoint `start` made fit for the tokenizer; vocabulary rounded up to 32."""
     size = -(-tokenizer.get_vocab_size() // 32) * 32
@@ -123,6 +126,7 @@ def main() -> None:
     parser.add_argument("--start", type=pathlib.Path, help="a checkpoint folder to go on from, with its own tokenizer")
     parser.add_argument("--vision", type=pathlib.Path, help="stage 1's state, taken at a fresh start, or with --swap")
     parser.add_argument("--speech", type=pathlib.Path)
+    parser.add_argument("--first", type=int, default=0, help="number of a fresh start's first step: others draw other examples")
     parser.add_argument("--swap", action="store_true", help="take the vision tower again although the run goes on")
     parser.add_argument("--freeze-vision", action="store_true")
     parser.add_argument("--steps", type=int, default=1200)
@@ -158,6 +162,8 @@ def main() -> None:
               optimisers(named, 2e-3 * args.scale, 1e-3 * args.scale, part, skip=".audio_encoder."))
     if args.swap and not fresh:
         take_encoders(model, heads, args.vision, None)
+    run.step = args.first if fresh else run.step
+    begun = run.step if fresh else -WARM
     sizes = dict(zip(("pictures", "temporal", "texts"), args.sizes))
     data = iter(DataLoader(Steps(packer, run.step, sizes, args.look), batch_size=None, num_workers=1, prefetch_factor=3))
     end = args.stop or args.steps
@@ -178,8 +184,9 @@ def main() -> None:
             for p, grad in zip(parameters, grads):
                 if grad is not None:
                     p.grad = grad if p.grad is None else p.grad.add_(grad)
+        warm = min(1.0, (run.step - begun + 1) / WARM)
         run.apply(rate(run.step, args.steps, decay=args.decay) if over is None else
-                  max(0.0, min(1.0, (over - time.time()) / (60 * args.decay_minutes))))
+                  max(0.0, min(warm, (over - time.time()) / (60 * args.decay_minutes))))
         run.note(notes, 25)
     run.save()
     report(model, packer, 2)
