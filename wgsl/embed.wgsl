@@ -15,18 +15,10 @@ override FORMAT: u32 = 0u; // 0 f32, 1 f16, 2 bf16, 3 int4, 4 int8
 @group(0) @binding(1) var<storage, read> token: array<u32>;
 @group(0) @binding(2) var<storage, read> media: array<u32>;
 @group(0) @binding(3) var<storage, read> drawn: array<u32>;
-@group(0) @binding(4) var<storage, read> weight: array<u32>;
-@group(0) @binding(5) var<storage, read> scales: array<u32>;
+@group(0) @binding(4) var<storage, read> weight: array<vec4u>;
+@group(0) @binding(5) var<storage, read> scales: array<vec4u>;
 @group(0) @binding(6) var<storage, read> store: array<f32>;
 @group(0) @binding(7) var<storage, read_write> out: array<f32>;
-
-fn word_of(texel: u32, lane: u32) -> u32 {
-  return weight[texel * 4u + lane];
-}
-
-fn scale_of(texel: u32, lane: u32) -> u32 {
-  return scales[texel * 4u + lane];
-}
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {

@@ -1,5 +1,4 @@
-// out[r] = media row, or embedding of ids[r], as embed.wgsl with the table as texels (matmul_texture.wgsl): scales behind
-// the weights.
+// out[r] = media row, or embedding of ids[r], as embed.wgsl with the table as texels.
 // token: bit 31 set = the id drawn last in that slot (drawn[slot]), else the id. media: row + 1 of the media store, or 0.
 struct Shape {
   rows: u32,
@@ -19,14 +18,6 @@ override FORMAT: u32 = 0u; // 0 f32, 1 f16, 2 bf16, 3 int4, 4 int8
 @group(0) @binding(4) var weight: texture_2d<u32>;
 @group(0) @binding(5) var<storage, read> store: array<f32>;
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
-
-fn word_of(texel: u32, lane: u32) -> u32 {
-  return textureLoad(weight, vec2u(texel & 8191u, texel >> 13u), 0)[lane];
-}
-
-fn scale_of(texel: u32, lane: u32) -> u32 {
-  return word_of(shape.scales_at + texel, lane);
-}
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {

@@ -21,6 +21,7 @@ import type { McpTools } from "../server/mcp_tools.ts";
 import { Metrics } from "../server/metrics.ts";
 import { RemoteMedia } from "../server/remote_media.ts";
 import { watchKeys } from "./key_file.ts";
+import { LineWriter } from "./line_writer.ts";
 import { type ServeOptions, UsageError } from "./options.ts";
 
 export interface ServeContext {
@@ -45,7 +46,12 @@ export async function serve(
   }
   const keys = options.apiKeys === null ? null : watchKeys(options.apiKeys);
   const signals = listenForSignals();
-  const log = jsonLog((line) => void Deno.stderr.writeSync(new TextEncoder().encode(line)));
+  const lines = new LineWriter(Deno.stderr, (lost) => {
+    let line = "";
+    jsonLog((text) => line = text).warn("log lines lost", { lines: lost });
+    return line;
+  });
+  const log = jsonLog((line) => lines.write(line));
   keys?.onProblem((message) => log.warn("keys", { message }));
   const failure = Promise.withResolvers<"failure">();
   // A promise that nobody waited for: what it left behind is not known. Answers under way are finished.
@@ -154,6 +160,7 @@ export async function serve(
     media.close();
     keys?.close();
     signals.close();
+    await lines.end(1000);
   }
 }
 

@@ -6,7 +6,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 
 const MAGIC = "VALLEYKV";
 const VERSION = 1;
@@ -109,11 +109,15 @@ export class CacheWriter {
   }
 }
 
-/** A saved cache that fits, piece by piece in the order of its index; null: there is none, or it does not fit. */
+/**
+ * A saved cache that fits, piece by piece in the order of its index; null: there is none, or it does not fit. What a
+ * process that was killed while it saved left beside it is removed.
+ */
 export function openCache(
   path: string,
   fingerprint: string,
 ): { index: CacheIndex; read(bytes: number): Uint8Array | null; close(): void } | null {
+  removeLeftovers(path);
   let file: Deno.FsFile;
   try {
     file = Deno.openSync(path, { read: true });
@@ -174,4 +178,15 @@ function removeQuietly(path: string): void {
   try {
     Deno.removeSync(path);
   } catch { /* it is not there */ }
+}
+
+function removeLeftovers(path: string): void {
+  const folder = dirname(path), name = basename(path);
+  try {
+    for (const entry of [...Deno.readDirSync(folder)]) {
+      if (entry.name.startsWith(`${name}.data-`) || entry.name.startsWith(`${name}.new-`)) {
+        removeQuietly(`${folder}/${entry.name}`);
+      }
+    }
+  } catch { /* there is no folder */ }
 }

@@ -7,6 +7,7 @@ import type { ModelInfo, Prompt } from "../families/family.ts";
 import { admissible } from "./admission.ts";
 import { EngineError, type EngineStats, type GenerateParams, type GenerationEvent } from "./generation.ts";
 import { GrammarError, type GrammarSpec, type Vocabulary } from "./grammar/spec.ts";
+import { EventQueue } from "./event_queue.ts";
 import type { SavedCounts } from "./saved_cache.ts";
 import type { FromWorker, LoadRequest, ToWorker } from "./protocol.ts";
 
@@ -18,14 +19,6 @@ const RETRY_MS = [0, 500, 2000];
 /** So long after its last request a key's share of the places is kept for it, ms. */
 const ASKER_MS = 10_000;
 
-/** A request in the engine and what came of it that nobody has taken yet. */
-interface Open {
-  key: string;
-  events: GenerationEvent[];
-  error: EngineError | null;
-  wake: () => void;
-}
-
 export class EngineClient {
   state: EngineState = "loading";
   /** Of the loaded model; null before. */
@@ -35,7 +28,7 @@ export class EngineClient {
   readonly #url: URL;
   readonly #request: LoadRequest;
   readonly #log: (message: string) => void;
-  readonly #open = new Map<number, Open>();
+  readonly #open = new Map<number, EventQueue>();
   readonly #stats = new Map<number, (stats: EngineStats | null) => void>();
   readonly #saves = new Map<number, (result: { counts: SavedCounts; problem: string | null }) => void>();
   readonly #compilations = new Map<number, (problem: GrammarError | EngineError | null) => void>();
@@ -77,7 +70,7 @@ export class EngineClient {
     admissible(prompt, params, this.info);
     this.checkRoom(params.key);
     const id = this.#nextId++;
-    const open: Open = { key: params.key, events: [], error: null, wake: () => {} };
+    const open = new EventQueue(params.key);
     if (signal.aborted) return this.#listen(id, open, signal, () => {});
     this.#open.set(id, open);
     this.#post({ type: "generate", id, prompt, params }, [...buffersOf(prompt)]);
@@ -115,7 +108,7 @@ export class EngineClient {
   /** `drop` takes the request out of the engine, if it is still there. */
   async *#listen(
     id: number,
-    open: Open,
+    open: EventQueue,
     signal: AbortSignal,
     drop: () => void,
   ): AsyncGenerator<GenerationEvent> {
@@ -125,17 +118,17 @@ export class EngineClient {
           yield { ids: [], cachedTokens: 0, finish: "abort", stopId: null };
           return;
         }
-        const event = open.events.shift();
-        if (event !== undefined) {
-          if (event.finish !== null) this.#open.delete(id);
-          yield event;
-          if (event.finish !== null) return;
-        } else if (open.error !== null) {
-          this.#open.delete(id);
-          throw open.error;
-        } else await new Promise<void>((resolve) => open.wake = resolve);
+        const event = open.take();
+        if (event === null) {
+          await open.changed();
+          continue;
+        }
+        if (event.finish !== null) this.#open.delete(id);
+        yield event;
+        if (event.finish !== null) return;
       }
     } finally {
+      if (open.failed) this.#open.delete(id);
       drop();
     }
   }
@@ -241,10 +234,10 @@ export class EngineClient {
         return;
       case "event":
         if (message.event.finish !== null) this.#losses = 0;
-        this.#deliver(message.id, (open) => open.events.push(message.event));
+        this.#open.get(message.id)?.push(message.event);
         return;
       case "failed":
-        this.#deliver(message.id, (open) => open.error = new EngineError(message.message, message.code));
+        this.#open.get(message.id)?.fail(new EngineError(message.message, message.code));
         return;
       case "compiled": {
         const { problem } = message;
@@ -281,15 +274,8 @@ export class EngineClient {
   }
 
   #failAll(error: EngineError): void {
-    for (const id of this.#open.keys()) this.#deliver(id, (open) => open.error = error);
+    for (const open of this.#open.values()) open.fail(error);
     for (const done of this.#compilations.values()) done(error);
-  }
-
-  #deliver(id: number, put: (open: Open) => void): void {
-    const open = this.#open.get(id);
-    if (open === undefined) return;
-    put(open);
-    open.wake();
   }
 }
 

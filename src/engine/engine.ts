@@ -14,13 +14,8 @@ import {
   type GenerationEvent,
   type Score,
 } from "./generation.ts";
-import {
-  DEFAULT_SCHEDULER_OPTIONS,
-  type Plan,
-  type PlanEntry,
-  Scheduler,
-  type SchedulerOptions,
-} from "./scheduler.ts";
+import { DEFAULT_SCHEDULER_OPTIONS, type Plan, type PlanEntry, type SchedulerOptions } from "./plan.ts";
+import { Scheduler } from "./scheduler.ts";
 import { restoreCache, saveCache, type SavedCounts } from "./saved_cache.ts";
 import { Constraints } from "./constraints.ts";
 import type { Sequence } from "./sequence.ts";

@@ -5,23 +5,8 @@
  */
 
 import { createHash } from "node:crypto";
+import type { BlockContent, CacheEntry } from "./cache_entry.ts";
 import type { Sequence } from "./sequence.ts";
-
-/** Everything that the KV rows of one full block depend on, besides the blocks before it. */
-interface Content {
-  ids: Uint32Array;
-  /** [axes, blockSize]; null: plain counting. */
-  positions: Float32Array | null;
-  /** Digests of media with their places, as text. */
-  media: string;
-}
-
-export interface CacheEntry extends Content {
-  key: string;
-  parent: CacheEntry | null;
-  salt: string;
-  block: number;
-}
 
 export class PrefixCache {
   readonly #byKey = new Map<string, CacheEntry>();
@@ -76,7 +61,7 @@ export class PrefixCache {
   }
 
   /** Adds a block that was computed before a restart. */
-  insert(parent: CacheEntry | null, content: Content, salt: string, block: number): CacheEntry {
+  insert(parent: CacheEntry | null, content: BlockContent, salt: string, block: number): CacheEntry {
     const entry: CacheEntry = { ...content, key: this.#key(parent, content, salt), parent, salt, block };
     this.#byKey.set(entry.key, entry);
     this.#byBlock.set(block, entry);
@@ -115,7 +100,7 @@ export class PrefixCache {
     this.#byKey.delete(entry.key);
   }
 
-  #key(parent: CacheEntry | null, { ids, positions, media }: Content, salt: string): string {
+  #key(parent: CacheEntry | null, { ids, positions, media }: BlockContent, salt: string): string {
     return this.hash([
       parent?.key ?? `root:${salt}`,
       new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength),
@@ -126,7 +111,7 @@ export class PrefixCache {
     ]);
   }
 
-  #content(sequence: Sequence, index: number): Content {
+  #content(sequence: Sequence, index: number): BlockContent {
     const start = index * this.blockSize, end = start + this.blockSize;
     let media = "";
     for (const span of sequence.spansWithin(start, end)) {
@@ -143,7 +128,7 @@ export class PrefixCache {
   }
 }
 
-function same(entry: CacheEntry, parent: CacheEntry | null, content: Content, salt: string): boolean {
+function same(entry: CacheEntry, parent: CacheEntry | null, content: BlockContent, salt: string): boolean {
   return entry.salt === salt && entry.media === content.media && equal(entry.ids, content.ids) &&
     (entry.positions === null ? content.positions === null : equal(entry.positions, content.positions)) &&
     sameChain(entry.parent, parent);

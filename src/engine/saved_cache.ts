@@ -3,7 +3,7 @@
 import type { Model } from "../families/family.ts";
 import { type CacheIndex, CacheWriter, openCache, sha256 } from "./cache_file.ts";
 import type { Memory } from "./memory.ts";
-import type { CacheEntry } from "./prefix_cache.ts";
+import type { CacheEntry } from "./cache_entry.ts";
 
 /** Blocks read from the device at a time. */
 const BATCH = 32;

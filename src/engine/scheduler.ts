@@ -3,7 +3,8 @@
  *
  * A step takes one token of every sequence that decodes, then prompt chunks of those already admitted, then
  * admits waiting ones while slots and blocks last. A sequence that needs a block when none is left takes it from
- * the one admitted last, which is computed again later (its finished blocks may still be in the prefix cache).
+ * the one admitted last, of those in the background first, which is computed again later (its finished blocks may
+ * still be in the prefix cache).
  * The device runs steps in order, so a step may rest on the results of one that has not been read.
  */
 
@@ -11,57 +12,14 @@ import { MAX_DRAWS, type ModelInfo, type Prompt } from "../families/family.ts";
 import { admissible } from "./admission.ts";
 import { EngineError, type EngineStats, type GenerateParams } from "./generation.ts";
 import { PromptLookup } from "./lookup.ts";
-import { type Encoding, Memory } from "./memory.ts";
+import { Memory } from "./memory.ts";
+import { DEFAULT_SCHEDULER_OPTIONS, type Plan, type PlanEntry, type SchedulerOptions } from "./plan.ts";
 import { Sequence } from "./sequence.ts";
 import { WaitingQueue } from "./waiting_queue.ts";
-
-export interface SchedulerOptions {
-  maxWaiting: number;
-  maxWaitingPerKey: number;
-  /** Prompt tokens in a step that also decodes, so that decoding goes on evenly. */
-  mixedPrefillTokens: number;
-  prefixCache: boolean;
-  /** Ids guessed at most by prompt lookup and checked in one step; 0: off. */
-  speculate: number;
-}
-
-export const DEFAULT_SCHEDULER_OPTIONS: SchedulerOptions = {
-  maxWaiting: 128,
-  maxWaitingPerKey: 64,
-  mixedPrefillTokens: 256,
-  prefixCache: true,
-  speculate: 0,
-};
-
-/** One sequence's part of a step. */
-export interface PlanEntry {
-  sequence: Sequence;
-  start: number;
-  count: number;
-  /** The token to compute is the id drawn last in the slot. */
-  fromSlot: boolean;
-  samples: boolean;
-  /** The first id that is drawn in this slot. */
-  first: boolean;
-  mediaRows: Int32Array | null;
-  /** Ids that may be drawn; undefined: all. */
-  mask: Uint32Array | undefined;
-  /** Guessed ids behind the known one, each checked by a draw before it; empty: an ordinary step. */
-  guess: number[];
-}
-
-export interface Plan {
-  entries: PlanEntry[];
-  encode: Encoding[];
-  /** Some of it is prompt. */
-  prefill: boolean;
-}
 
 export class Scheduler {
   readonly memory: Memory;
   readonly queue = new WaitingQueue();
-  /** Lost their place; come before all that wait. */
-  readonly preempted: Sequence[] = [];
   /** In order of admission. */
   readonly running: Sequence[] = [];
   readonly draining = new Set<Sequence>();
@@ -102,7 +60,8 @@ export class Scheduler {
 
   /** There is something to compute or to wait for. */
   get busy(): boolean {
-    return this.queue.size + this.preempted.length + this.running.length + this.draining.size > 0;
+    const { queue, running, draining } = this;
+    return queue.size + queue.preempted.length + running.length + draining.size > 0;
   }
 
   /** The next step; its effect is booked. No entries: nothing can go on before steps in flight are read. */
@@ -162,7 +121,7 @@ export class Scheduler {
     if (state === "ended") return;
     sequence.state = "ended";
     if (state === "waiting") {
-      if (!this.queue.remove(sequence)) remove(this.preempted, sequence);
+      this.queue.remove(sequence);
       return;
     }
     remove(this.running, sequence);
@@ -171,10 +130,10 @@ export class Scheduler {
   }
 
   stats(): EngineStats {
-    const { info, memory: { blocks, media, freeSlots } } = this;
+    const { info, queue, memory: { blocks, media, freeSlots } } = this;
     return {
-      waiting: this.queue.size + this.preempted.length,
-      waitingTokens: [...this.queue, ...this.preempted].reduce((sum, { length }) => sum + length, 0),
+      waiting: queue.size + queue.preempted.length,
+      waitingTokens: [...queue, ...queue.preempted].reduce((sum, { length }) => sum + length, 0),
       running: this.running.length,
       draining: this.draining.size,
       freeSlots,
@@ -277,7 +236,8 @@ export class Scheduler {
       // Somebody's blocks are on their way back already.
       if (this.draining.size > 0 || this.running.some(({ state }) => state === "preempting")) return false;
       const planned = new Set(plan.entries.map((entry) => entry.sequence));
-      const victim = this.running.findLast((other) => other === sequence || !planned.has(other))!;
+      const others = this.running.filter((other) => other === sequence || !planned.has(other));
+      const victim = others.findLast(({ params }) => params.background) ?? others.at(-1)!;
       this.#counters.preemptions++;
       victim.state = "preempting";
       if (victim.inFlight === 0) this.#vacate(victim);
@@ -286,25 +246,23 @@ export class Scheduler {
     return true;
   }
 
-  /** Out of its place and to the front of those who wait. */
+  /** Out of its place and back to those who wait. */
   #vacate(sequence: Sequence): void {
     remove(this.running, sequence);
     this.memory.release(sequence);
     sequence.forget();
     sequence.state = "waiting";
-    this.preempted.push(sequence);
-    this.preempted.sort((a, b) => a.arrival - b.arrival);
+    this.queue.putBack(sequence);
   }
 
   /** The next in line, if there is room for it. */
   #admit(): Sequence | null {
-    const sequence = this.preempted[0] ?? this.queue.next();
+    const sequence = this.queue.next();
     if (sequence === null) return null;
     // A block of growth for everybody, unless nobody runs.
     const reserve = this.running.length === 0 ? 0 : this.running.length + 1;
     if (!this.memory.admit(sequence, reserve)) return null;
-    if (this.preempted[0] === sequence) this.preempted.shift();
-    else this.queue.remove(sequence);
+    this.queue.remove(sequence);
     if (!sequence.admitted) {
       sequence.cachedTokens = sequence.computed;
       this.#counters.cachedTokens += sequence.computed;

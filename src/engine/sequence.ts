@@ -4,7 +4,7 @@ import type { MediaSpan, Prompt } from "../families/family.ts";
 import type { GenerateParams } from "./generation.ts";
 import type { Guide } from "./guide.ts";
 import type { PromptLookup } from "./lookup.ts";
-import type { CacheEntry } from "./prefix_cache.ts";
+import type { CacheEntry } from "./cache_entry.ts";
 
 export type SequenceState =
   | "waiting"

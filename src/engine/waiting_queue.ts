@@ -1,13 +1,15 @@
 /**
  * Requests that wait for a place. Keys take turns by what they were served so far (a virtual token counter); a
  * key that was away starts level with the least served of those present. Within a key, first come first served.
- * What is done in the background waits until nobody else does.
+ * Who lost a place comes before those who never had one. What is done in the background waits until nobody else does.
  */
 
 import type { Sequence } from "./sequence.ts";
 
 export class WaitingQueue {
   readonly #byKey = new Map<string, Sequence[]>();
+  /** In order of arrival; they count in no limit. */
+  readonly #preempted: Sequence[] = [];
   readonly #served = new Map<string, number>();
   #size = 0;
   /** What the key served least had when it was last its turn: where newcomers start. */
@@ -15,6 +17,11 @@ export class WaitingQueue {
 
   get size(): number {
     return this.#size;
+  }
+
+  /** They had a place and lost it. */
+  get preempted(): readonly Sequence[] {
+    return this.#preempted;
   }
 
   countOf(key: string): number {
@@ -32,8 +39,21 @@ export class WaitingQueue {
     this.#size++;
   }
 
+  /** Takes back one that lost its place. */
+  putBack(sequence: Sequence): void {
+    this.#preempted.push(sequence);
+    this.#preempted.sort((a, b) => a.arrival - b.arrival);
+  }
+
   /** Whose turn it is, or null. It stays in the queue. */
   next(): Sequence | null {
+    const urgent = this.#preempted.find(({ params }) => !params.background);
+    if (urgent !== undefined) return urgent;
+    const waiting = this.#nextWaiting(), [back] = this.#preempted;
+    return back !== undefined && (waiting === null || waiting.params.background) ? back : waiting;
+  }
+
+  #nextWaiting(): Sequence | null {
     let best: Sequence | null = null, least = Infinity;
     const keys = [...this.#byKey], urgent = keys.filter(([, [first]]) => !first.params.background);
     for (const [key, [first]] of urgent.length > 0 ? urgent : keys) {
@@ -44,15 +64,17 @@ export class WaitingQueue {
     return best;
   }
 
-  remove(sequence: Sequence): boolean {
+  remove(sequence: Sequence): void {
     const { key } = sequence.params;
-    const same = this.#byKey.get(key);
-    const at = same?.indexOf(sequence) ?? -1;
-    if (same === undefined || at < 0) return false;
+    const same = this.#byKey.get(key) ?? [], at = same.indexOf(sequence);
+    if (at < 0) {
+      const back = this.#preempted.indexOf(sequence);
+      if (back >= 0) this.#preempted.splice(back, 1);
+      return;
+    }
     same.splice(at, 1);
     if (same.length === 0) this.#byKey.delete(key);
     this.#size--;
-    return true;
   }
 
   /** Tokens computed for a key. */

@@ -120,13 +120,13 @@ export const embed = kernel("embed", embedWgsl, {
   },
   shape: embedShape,
   grid: (s) => [s.rows],
-}, [embedRowPart]);
+}, [wordsBufferPart, embedRowPart]);
 
 export const embedTexture = kernel("embed_texture", embedTextureWgsl, {
   buffers: { token: "read", media: "read", drawn: "read", weight: "texture", store: "read", out: "write" },
   shape: { ...embedShape, scales_at: "u32" },
   grid: (s) => [s.rows],
-}, [embedRowPart]);
+}, [wordsTexturePart, embedRowPart]);
 
 const normShape = { rows: "u32", cols: "u32", x_stride: "u32", out_stride: "u32", eps: "f32" } as const;
 
@@ -237,8 +237,8 @@ export const attentionTexture = kernel("attention_texture", attentionTextureWgsl
   shape: attentionShape,
   grid: (s, c) =>
     c.EACH
-      ? [Math.ceil(s.rows * s.heads / c.WG)]
-      : [Math.min(s.rows, ROWS), s.heads, Math.ceil(s.rows / ROWS)],
+      ? [Math.ceil(s.rows * s.heads / c.HEADS / c.WG)]
+      : [Math.min(s.rows, ROWS), s.heads / c.HEADS, Math.ceil(s.rows / ROWS)],
 });
 
 export const attentionTiled = kernel("attention_tiled", attentionTiledWgsl, {

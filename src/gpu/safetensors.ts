@@ -148,14 +148,19 @@ export class SafetensorsFile {
     return bytes;
   }
 
-  /** Fills `into` with the bytes of a tensor from `from` on. */
-  readInto(name: string, from: number, into: Uint8Array<ArrayBuffer>): void {
+  /** Where in the file bytes [from, from + length) of a tensor begin. */
+  offset(name: string, from: number, length: number): number {
     const t = this.tensors.get(name);
     if (!t) throw new SafetensorsError(this.path, `it has no tensor ${name}`);
-    if (from + into.length > t.end - t.begin) {
-      throw new SafetensorsError(this.path, `tensor ${name} ends before ${from + into.length} bytes`);
+    if (from + length > t.end - t.begin) {
+      throw new SafetensorsError(this.path, `tensor ${name} ends before ${from + length} bytes`);
     }
-    this.file.seekSync(this.dataStart + t.begin + from, Deno.SeekMode.Start);
+    return this.dataStart + t.begin + from;
+  }
+
+  /** Fills `into` with the bytes of a tensor from `from` on. */
+  readInto(name: string, from: number, into: Uint8Array<ArrayBuffer>): void {
+    this.file.seekSync(this.offset(name, from, into.length), Deno.SeekMode.Start);
     if (readFully(this.file, into) < into.length) {
       throw new SafetensorsError(this.path, `tensor ${name} is cut off`);
     }

@@ -8,7 +8,15 @@ export const PIECE = 64 * TEXEL_ROW * 16;
 /** After so many bytes the queue is told to begin, so that what it has copied can be given back. */
 const SUBMIT = 8 * PIECE;
 
-export class Upload {
+/** Where bytes for the device are written, one piece after another. */
+export interface Sink {
+  /** Bytes that `take` gives without sending first, at most PIECE. */
+  readonly room: number;
+  /** Room for the next `length` bytes (a multiple of 16, at most PIECE), to be filled before the next call; not cleared. */
+  take(length: number): Uint8Array<ArrayBuffer>;
+}
+
+export class Upload implements Sink {
   #filled = 0;
   #sinceSubmit = 0;
 
@@ -23,20 +31,14 @@ export class Upload {
     private at = 0,
   ) {}
 
-  /** Bytes that `take` gives without sending first. */
   get room(): number {
     return PIECE - this.#filled;
   }
 
-  /** Room for the next `length` bytes (a multiple of 16, at most PIECE), to be filled before the next call; not cleared. */
   take(length: number): Uint8Array<ArrayBuffer> {
     if (length > this.room) this.#send();
     this.#filled += length;
     return this.staging.subarray(this.#filled - length, this.#filled);
-  }
-
-  zeros(length: number): void {
-    for (let left = length; left > 0; left -= Math.min(left, PIECE)) this.take(Math.min(left, PIECE)).fill(0);
   }
 
   end(): void {

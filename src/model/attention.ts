@@ -285,6 +285,9 @@ function turnAndStore(pass: Pass, a: AttentionInput, kv: KeyValues, unused: Tens
 /** Queries of several rows from which on a lane takes one each; fewer share their keys out over the lanes. */
 const MANY_QUERIES = 32;
 
+/** Query heads of one kv head that the kernel takes together. */
+const headsTogether = (group: number): number => [4, 3, 2].find((n) => group % n === 0) ?? 1;
+
 function attendRows(pass: Pass, a: AttentionInput, kv: KeyValues, out: Tensor): void {
   const { qkv, heads, kvHeads, dim, place, tables, block } = a;
   const shape = { rows: qkv.rows, heads, kv_heads: kvHeads, dim, block, scale: 1 / Math.sqrt(dim) };
@@ -292,8 +295,9 @@ function attendRows(pass: Pass, a: AttentionInput, kv: KeyValues, out: Tensor): 
   if (kv.kind === "texture") {
     const buffers = { q: qkv, k_cache: kv.k, v_cache: kv.v, place, tables, out };
     const strides = { q_stride: qkv.stride / 4, out_stride: out.stride / 4 };
+    const HEADS = headsTogether(heads / kvHeads);
     const EACH = qkv.rows > 1 && qkv.rows * heads >= MANY_QUERIES ? 1 : 0;
-    pass.run(attentionTexture, buffers, { ...shape, ...strides }, { KV, EACH, QUADS: dim / 4 });
+    pass.run(attentionTexture, buffers, { ...shape, ...strides }, { KV, EACH, HEADS, QUADS: dim / 4 });
   } else {
     const buffers = { q: qkv, k_cache: kv.k, v_cache: kv.v, place, tables, out };
     pass.run(attentionPaged, buffers, { ...shape, q_stride: qkv.stride, out_stride: out.stride }, { KV });

@@ -1,6 +1,6 @@
 /** Tensors in codes (int4, int8): their quads go to the device as they lie on disk, or become float32 on the host. */
 import { fromHalf } from "../gpu/safetensors.ts";
-import { PIECE, type Upload } from "../gpu/upload.ts";
+import { PIECE, type Sink } from "../gpu/upload.ts";
 import type { Checkpoint, Coded } from "./checkpoint.ts";
 import { wordsOf } from "./linear.ts";
 import type { LinearSpec } from "./linear_spec.ts";
@@ -38,13 +38,13 @@ export function copyCodes(
   format: Coded,
   from: number,
   count: number,
-  upload: Upload,
+  sink: Sink,
 ): void {
   const parts = spec.sources.map(({ name }): Quads => {
     const coded = checkpoint.coded(name)!;
     return { name: `${name}.${coded}`, widen: coded !== format };
   });
-  copyQuads(checkpoint, spec, parts, 16 * wordsOf(format, spec.k), from, count, upload);
+  copyQuads(checkpoint, spec, parts, 16 * wordsOf(format, spec.k), from, count, sink);
 }
 
 /** The same of the scales and minima. */
@@ -53,10 +53,10 @@ export function copyScales(
   spec: LinearSpec,
   from: number,
   count: number,
-  upload: Upload,
+  sink: Sink,
 ): void {
   const parts = spec.sources.map(({ name }): Quads => ({ name: `${name}.scale_min`, widen: false }));
-  copyQuads(checkpoint, spec, parts, 16 * Math.ceil(spec.k / 32), from, count, upload);
+  copyQuads(checkpoint, spec, parts, 16 * Math.ceil(spec.k / 32), from, count, sink);
 }
 
 /** @param quad bytes of one quad on the device */
@@ -67,9 +67,9 @@ function copyQuads(
   quad: number,
   from: number,
   count: number,
-  upload: Upload,
+  sink: Sink,
 ): void {
-  if (interleave) return takeTurns(checkpoint, parts, quad, from / 8, count / 8, upload);
+  if (interleave) return takeTurns(checkpoint, parts, quad, from / 8, count / 8, sink);
   let start = 0;
   sources.forEach(({ n }, i) => {
     const lo = Math.max(from, start), hi = Math.min(from + count, start + n);
@@ -77,9 +77,9 @@ function copyQuads(
     if (hi <= lo) return;
     const end = Math.ceil((hi - start + n) / 4) * quad;
     for (let at = (lo - start + n) / 4 * quad; at < end;) {
-      const room = upload.room < 32 ? PIECE : upload.room;
+      const room = sink.room < 32 ? PIECE : sink.room;
       const length = Math.min(end - at, room - room % 32);
-      read(checkpoint, parts[i], at, upload.take(length));
+      read(checkpoint, parts[i], at, sink.take(length));
       at += length;
     }
   });
@@ -92,12 +92,12 @@ function takeTurns(
   quad: number,
   first: number,
   count: number,
-  upload: Upload,
+  sink: Sink,
 ): void {
   const most = Math.max(1, Math.floor(PIECE / 2 / quad));
   for (let at = 0; at < count; at += most) {
     const some = Math.min(most, count - at);
-    const out = upload.take(2 * some * quad);
+    const out = sink.take(2 * some * quad);
     parts.forEach((part, which) => {
       const piece = checkpoint.scratch(1, PIECE / 2).subarray(0, some * quad);
       read(checkpoint, part, (first + at) * quad, piece);

@@ -5,11 +5,12 @@
 import type { Runtime } from "../gpu/runtime.ts";
 import { toFloat32, toHalf } from "../gpu/safetensors.ts";
 import { type Buf, pad, type Tensor, TEXEL_ROW, WINDOW } from "../gpu/tensor.ts";
-import { PIECE, Upload } from "../gpu/upload.ts";
+import { PIECE, type Sink, Upload } from "../gpu/upload.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { checkCoded, copyCodes, copyScales, dequantise } from "./coded_load.ts";
 import { type Format, type Linear, type Shard, type ShardData, wordsOf } from "./linear.ts";
 import type { LinearSpec, RowSource } from "./linear_spec.ts";
+import { QuadTiles, TILE_ROWS, tileStore } from "./quad_tiles.ts";
 
 /** Uploads a layer. @throws with the tensor named where the shape is not [n, k]. */
 export function loadLinear(runtime: Runtime, checkpoint: Checkpoint, spec: LinearSpec): Linear {
@@ -35,29 +36,31 @@ export function loadLinear(runtime: Runtime, checkpoint: Checkpoint, spec: Linea
   for (let first = 0; first < n; first += perShard) {
     const count = Math.min(perShard, n - first);
     const rows = pad(count, spec.interleave ? 16 : 8);
-    const sizes = { weight: rows * words * 4, scales: coded ? rows * groups * 4 : 16 };
+    const held = kind === "texture" ? pad(count, TILE_ROWS) : rows;
+    const sizes = { weight: held * words * 4, scales: coded ? held * groups * 4 : 16 };
     const data = place(runtime, spec.name, kind, sizes);
+    const fillWeight = (sink: Sink) => {
+      if (coded) copyCodes(checkpoint, spec, coded, first, count, sink);
+      else copyFloats(checkpoint, spec, format, words, first, count, sink);
+    };
+    const fillScales = (sink: Sink) => {
+      if (coded) copyScales(checkpoint, spec, first, count, sink);
+    };
     const staging = checkpoint.scratch(0, PIECE);
-    const target = data.kind === "texture" ? data.weight : data.weight.buf;
-    const upload = new Upload(runtime.gpu, target, staging);
-    if (coded) {
-      copyCodes(checkpoint, spec, coded, first, count, upload);
-      upload.zeros(sizes.weight - pad(count, 4) * words * 4);
-      let scales = upload;
-      if (data.kind === "buffer") {
-        upload.end();
-        scales = new Upload(runtime.gpu, data.scales.buf, staging);
-      }
-      copyScales(checkpoint, spec, first, count, scales);
-      scales.end();
-    } else {
-      const most = Math.min(512, Math.floor(PIECE / (words * 4) / 16) * 16);
-      for (let r = 0; r < count; r += most) {
-        const some = Math.min(most, count - r);
-        const piece = upload.take(pad(some, 4) * words * 4).fill(0);
-        packFloats(checkpoint, spec, format, first + r, some, words, uint32(piece));
+    if (data.kind === "texture") {
+      const upload = new Upload(runtime.gpu, data.weight, staging);
+      for (const [texels, fill] of [[words, fillWeight], [groups, fillScales]] as const) {
+        const tiles = new QuadTiles(upload, texels, checkpoint.scratch(3, tileStore(texels)));
+        fill(tiles);
+        tiles.end();
       }
       upload.end();
+    } else {
+      for (const [{ buf }, fill] of [[data.weight, fillWeight], [data.scales, fillScales]] as const) {
+        const upload = new Upload(runtime.gpu, buf, staging);
+        fill(upload);
+        upload.end();
+      }
     }
     shards.push({ first, rows, data });
     bytes += sizes.weight + sizes.scales;
@@ -74,6 +77,24 @@ export function loadLinear(runtime: Runtime, checkpoint: Checkpoint, spec: Linea
     runtime.memory.write(bias.buf, 0, all);
   }
   return { name: spec.name, n, k, format, shards, bias, bytes };
+}
+
+/** Layer rows [first, first + count), `first` a multiple of 16, packed as floats of `format`. */
+function copyFloats(
+  checkpoint: Checkpoint,
+  spec: LinearSpec,
+  format: Format,
+  words: number,
+  first: number,
+  count: number,
+  sink: Sink,
+): void {
+  const most = Math.min(512, Math.floor(PIECE / (words * 4) / 16) * 16);
+  for (let r = 0; r < count; r += most) {
+    const some = Math.min(most, count - r);
+    const piece = sink.take(pad(some, 4) * words * 4).fill(0);
+    packFloats(checkpoint, spec, format, first + r, some, words, uint32(piece));
+  }
 }
 
 /** A row of x must fit one uniform window, whose start may be up to 256 bytes early. */

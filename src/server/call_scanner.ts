@@ -24,6 +24,11 @@ export class CallScanner {
   #ready = "";
   #handedOut = false;
 
+  /** What was read so far ends inside a string. */
+  get inString(): boolean {
+    return this.state === "open" && this.#place === "inside" && this.#value.inString;
+  }
+
   /** Text of the arguments that is certain; none before the name is known. */
   push(text: string): string {
     for (let at = 0; at < text.length; at++) this.#step(text[at]);
@@ -170,7 +175,7 @@ class ValueScanner {
   raw = "";
   /** Brackets that must still come, the next one last. */
   #closers = "";
-  #string = false;
+  inString = false;
   #escaped = false;
 
   /** `done`: it was the last character; `past`: it is no part of the value, which is whole without it. */
@@ -181,12 +186,12 @@ class ValueScanner {
   }
 
   #read(character: string): "more" | "done" | "past" | "broken" {
-    if (this.#string) {
+    if (this.inString) {
       if (character < " ") return "broken";
       if (this.#escaped) this.#escaped = false;
       else if (character === "\\") this.#escaped = true;
       else if (character === '"') {
-        this.#string = false;
+        this.inString = false;
         if (this.#closers === "") return "done";
       }
       return "more";
@@ -194,7 +199,7 @@ class ValueScanner {
     const top = this.#closers === "";
     if (top && this.raw !== "" && (SPACE + ",}]").includes(character)) return "past";
     if (top && this.raw !== "" && '"{['.includes(character)) return "broken"; // inside a number or word
-    if (character === '"') this.#string = true;
+    if (character === '"') this.inString = true;
     else if (character === "{") this.#closers += "}";
     else if (character === "[") this.#closers += "]";
     else if (character === "}" || character === "]") {

@@ -25,6 +25,8 @@ export interface ChatRequest {
   constraint: Constraint | null;
   /** Tokens after which a thought is closed; null: none. */
   thoughtBudget: number | null;
+  /** The oldest messages may be left out where all do not fit. */
+  truncate: boolean;
   /** Top-level fields that nobody here knows. */
   ignored: string[];
 }
@@ -64,6 +66,7 @@ export function parseChatRequest(body: unknown, { id, card, vocabulary }: Served
     constraint: constraintFor(wire, choice, effort === null ? null : card.tags),
     thoughtBudget: effort === null ? null : wire.thinking_token_budget ?? null,
     media: { limits, audioInVideo: media.use_audio_in_video ?? "auto" },
+    truncate: false,
     ignored,
   };
 }

@@ -2,8 +2,8 @@
 
 import type { Answer, ChoiceCounts, ChoiceNews, FinishReason, TokenScore } from "./generation.ts";
 import type { ScoreWording } from "./logprobs.ts";
-import type { Delta } from "./stream_router.ts";
-import type { McpStep } from "./tool_loop.ts";
+import type { Delta } from "./delta.ts";
+import type { McpStep } from "./mcp_step.ts";
 
 /** What all chunks of an answer share. */
 export interface AnswerHead {

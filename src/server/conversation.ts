@@ -1,5 +1,6 @@
 /** From a chat request to a prompt, and on to an answer: the same for every route that takes messages. */
 
+import { contextOf } from "../engine/admission.ts";
 import { GrammarError } from "../engine/grammar/spec.ts";
 import type { ChatMessage, Prompt } from "../families/family.ts";
 import type { AppContext } from "./app_context.ts";
@@ -8,6 +9,7 @@ import { readMessages } from "./content.ts";
 import type { Exchange } from "./exchange.ts";
 import { type Answer, type AnswerLimits, startAnswer } from "./generation.ts";
 import { type Constraint, refusedGrammar } from "./structured.ts";
+import { buildFitting } from "./truncation.ts";
 import { vocabularyOf } from "./vocabulary.ts";
 
 /** Media fetched and decoded. Throws ApiError or PromptError. */
@@ -50,11 +52,22 @@ export async function answerChat(
 ): Promise<Answer> {
   const limits = await prepareLimits(chat, context);
   const messages = conversation ?? await readConversation(chat, context, signal);
-  const prompt = await context.prompt.build(messages, chat.prompt);
+  const prompt = await promptOf(chat, messages, context);
   const { tags: answer, edges = null } = context.served().card;
   const tools = chat.prompt.tools.length > 0;
   const tags = { tools, pieces: chat.stream, answer, edges, oneCall: chat.oneCall };
   return startAnswer(prompt, { ...chat.wishes, ...limits }, tags, context, exchange, signal);
+}
+
+async function promptOf(
+  chat: ChatRequest,
+  messages: ChatMessage[],
+  { prompt, engine }: AppContext,
+): Promise<Prompt> {
+  const build = (some: ChatMessage[]) => prompt.build(some, chat.prompt);
+  if (!chat.truncate || engine.info === null) return await build(messages);
+  const room = contextOf(engine.info) - (chat.wishes.maxTokens ?? 1);
+  return await buildFitting(messages, build, ({ ids }) => ids.length <= room);
 }
 
 /** Grammar and budget as the engine takes them. Throws ApiError where the grammar can't be had, or EngineError. */
@@ -82,7 +95,7 @@ export async function compiled(constraint: Constraint, context: AppContext): Pro
     await context.engine.compile(constraint.spec, vocabularyFor(context));
   } catch (error) {
     if (!(error instanceof GrammarError)) throw error;
-    throw refusedGrammar(constraint, error.message, error.code);
+    throw refusedGrammar(constraint, error);
   }
   return { grammar: constraint.spec };
 }

@@ -4,13 +4,8 @@ import type { MediaKind } from "../families/family.ts";
 import { invalid } from "./errors.ts";
 import type { Limits } from "./limits.ts";
 import { localMedia } from "./local_media.ts";
+import type { MediaPlace } from "./media_place.ts";
 import { type RemoteMedia, tooLarge } from "./remote_media.ts";
-
-/** Where the medium is named in the request, for errors. */
-export interface MediaPlace {
-  kind: MediaKind;
-  param: string;
-}
 
 /** What may be read besides data URLs. */
 export interface MediaAccess {

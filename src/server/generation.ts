@@ -6,8 +6,9 @@ import type { AppContext } from "./app_context.ts";
 import { unavailable } from "./errors.ts";
 import type { Caller, Exchange } from "./exchange.ts";
 import { EdgedText } from "./edged_text.ts";
-import { type Delta, StreamRouter } from "./stream_router.ts";
-import type { McpStep } from "./tool_loop.ts";
+import type { Delta } from "./delta.ts";
+import { StreamRouter } from "./stream_router.ts";
+import type { McpStep } from "./mcp_step.ts";
 import type { GenerationWishes } from "./wishes.ts";
 
 export type FinishReason = "stop" | "length" | "tool_calls";
@@ -148,7 +149,9 @@ async function* readChoice(
   }
   if (finish === null) return;
   const cut = options.oneCall && router.calls > 0; // what the last token held beyond the call
-  for (const delta of cut ? [] : joined([...router.push(detokenizer.end()), ...router.end()])) {
+  for (
+    const delta of cut ? [] : joined([...router.push(detokenizer.end()), ...router.end(finish === "length")])
+  ) {
     yield { delta, scores: scores.splice(0) };
   }
   if (router.stopped !== null) finish = "stop"; // the held end completed a stop string

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 
-const MOST_IDS = 1 << 20, LARGEST = 2 ** 31;
+const MOST_IDS = 1 << 17, LARGEST = 2 ** 31;
 
 export function idList(fewest: number): z.ZodType<number[]> {
   const check = (value: unknown, context: z.RefinementCtx) => {

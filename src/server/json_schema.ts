@@ -5,7 +5,8 @@
 
 import { safePattern } from "./json_pattern.ts";
 import { disjoint, guessedTypes, hasType } from "./json_schema_facts.ts";
-import type { JsonRule, StringLength } from "../engine/grammar/spec.ts";
+import type { JsonRule } from "../engine/grammar/spec.ts";
+import { longRuns, repetitionsIn } from "./simple_pattern.ts";
 import { numberInRange } from "./json_rules.ts";
 import {
   bounds,
@@ -31,6 +32,13 @@ export interface Enforced {
   schema: unknown;
   /** What stands in the schema as a constant string → the expression in EBNF that is meant. */
   rules: JsonRule["rules"];
+  /** The pattern with most repetitions, from the schema's root: to blame where the grammar is too complex. */
+  heaviest: Heavy | null;
+}
+
+export interface Heavy {
+  path: string;
+  repetitions: number;
 }
 
 /** Throws SchemaError. */
@@ -38,11 +46,12 @@ export function enforceable(schema: unknown): Enforced {
   const text = JSON.stringify(schema);
   if (text.length > MOST_BYTES) throw new SchemaError("", `it is over ${MOST_BYTES >> 10} KiB`);
   const reader = new Reader(schema, text);
-  return { schema: reader.read(schema, "", 0), rules: reader.rules };
+  return { schema: reader.read(schema, "", 0), rules: reader.rules, heaviest: reader.heaviest };
 }
 
 class Reader {
   readonly rules: JsonRule["rules"] = {};
+  heaviest: Heavy | null = null;
   readonly #mark: string;
   #nodes = 0;
 
@@ -53,12 +62,12 @@ class Reader {
   }
 
   /** A constant that stands for an expression. */
-  #meaning(expression: string | StringLength): Json {
+  #meaning(expression: JsonRule["rules"][string]): Json {
     return { const: this.#standIn(expression) };
   }
 
   /** The same for the same. */
-  #standIn(expression: string | StringLength): string {
+  #standIn(expression: JsonRule["rules"][string]): string {
     const text = JSON.stringify(expression);
     const known = Object.entries(this.rules).find(([, rule]) => JSON.stringify(rule) === text);
     if (known !== undefined) return known[0];
@@ -231,17 +240,27 @@ class Reader {
       if (fewest !== undefined || most !== undefined) {
         throw new SchemaError(`${path}.pattern`, "pattern beside minLength and maxLength is not supported");
       }
-      try {
-        return { type: "string", pattern: `(${safePattern(pattern)})` };
-      } catch (error) {
-        throw new SchemaError(`${path}.pattern`, (error as Error).message);
-      }
+      return this.#pattern(pattern, `${path}.pattern`);
     }
     if ((fewest ?? 0) > 0 || most !== undefined) {
       return this.#meaning({ fewest: fewest ?? 0, most: most ?? null });
     }
     // A format is a remark, not a constraint; those that the grammar knows are kept.
     return { type: "string", ...(FORMATS.has(format as string) ? { format } : {}) };
+  }
+
+  #pattern(pattern: string, path: string): Json {
+    let safe: string;
+    try {
+      safe = safePattern(pattern);
+    } catch (error) {
+      throw new SchemaError(path, (error as Error).message);
+    }
+    const runs = longRuns(safe);
+    if (runs !== null) return this.#meaning({ runs });
+    const repetitions = repetitionsIn(safe);
+    if (repetitions > (this.heaviest?.repetitions ?? 0)) this.heaviest = { path, repetitions };
+    return { type: "string", pattern: `(${safe})` };
   }
 
   #number(own: Json, path: string): Json {

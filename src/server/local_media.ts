@@ -3,7 +3,7 @@
 import { isAbsolute, join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { invalid } from "./errors.ts";
-import type { MediaPlace } from "./fetch_media.ts";
+import type { MediaPlace } from "./media_place.ts";
 import { tooLarge } from "./remote_media.ts";
 
 /** The file's bytes. Throws ApiError; nothing in it tells whether a file outside the folder exists. */

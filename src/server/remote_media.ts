@@ -10,7 +10,7 @@ import { isIP } from "node:net";
 import type { MediaKind } from "../families/family.ts";
 import { isPublicAddress } from "./addresses.ts";
 import { ApiError, invalid } from "./errors.ts";
-import type { MediaPlace } from "./fetch_media.ts";
+import type { MediaPlace } from "./media_place.ts";
 
 const MOST_REDIRECTS = 3;
 const CONNECT_MS = 5000;

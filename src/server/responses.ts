@@ -8,6 +8,7 @@ import { answerChat, nameIgnored } from "./conversation.ts";
 import { type ApiError, renaming } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Answer, ChoiceNews } from "./generation.ts";
+import { callItem, type CallParts, endOf, messageItem, partOf, reasoningItem } from "./response_items.ts";
 import { toChatBody } from "./responses_request.ts";
 import { responsesSchema, type WireResponses } from "./responses_schema.ts";
 import { named } from "./sse.ts";
@@ -25,7 +26,10 @@ export async function responses(
 ): Promise<Response> {
   const { signal } = request;
   const wire = validated(responsesSchema, await readJson(request, context.limits));
-  const chat = renaming(NAMES, () => parseSingleAnswer(toChatBody(wire), context.served()));
+  const chat = {
+    ...renaming(NAMES, () => parseSingleAnswer(toChatBody(wire), context.served())),
+    truncate: wire.truncation === "auto",
+  };
   const answer = await answerChat(chat, context, exchange, signal);
   const wording = new ResponseWording(wire, context.served().id, answer);
   if (wire.stream) {
@@ -219,38 +223,9 @@ class ResponseWording implements Wording {
       tool_choice: wire.tool_choice ?? "auto",
       tools: wire.tools ?? [],
       top_p: wire.top_p ?? null,
-      truncation: "disabled",
+      truncation: wire.truncation ?? "disabled",
       usage,
       metadata: wire.metadata ?? {},
     };
   }
-}
-
-/** Status of the answer's last item. */
-const endOf = ({ finish }: ChoiceMessage): string => finish === "length" ? "incomplete" : "completed";
-
-function partOf(type: "message" | "reasoning", text: string): Json {
-  return type === "message"
-    ? { type: "output_text", text, annotations: [], logprobs: [] }
-    : { type: "reasoning_text", text };
-}
-
-function messageItem(id: string, text: string, status: string): Json {
-  return { id, type: "message", status, role: "assistant", content: [partOf("message", text)] };
-}
-
-function reasoningItem(id: string, text: string, status: string): Json {
-  return { id, type: "reasoning", status, summary: [], content: [partOf("reasoning", text)] };
-}
-
-interface CallParts {
-  id: string;
-  callId: string;
-  name: string;
-  /** Its arguments. */
-  text: string;
-}
-
-function callItem({ id, callId, name, text }: CallParts, status: string): Json {
-  return { id, type: "function_call", status, call_id: callId, name, arguments: text };
 }

@@ -7,19 +7,9 @@
  */
 
 import type { AnswerTags } from "../families/family.ts";
+import { CALL, CallReader } from "./call_reader.ts";
+import type { Delta } from "./delta.ts";
 import { HeldText } from "./held_text.ts";
-import { CallScanner } from "./call_scanner.ts";
-import { parseToolCall } from "./tool_call_text.ts";
-
-export type Delta =
-  | { type: "reasoning"; text: string }
-  | { type: "content"; text: string }
-  /** A tool call begins; then its arguments, which together are their JSON text; then its end, unless it is cut. */
-  | { type: "call"; name: string }
-  | { type: "arguments"; text: string }
-  | { type: "call_end" };
-
-const CALL = "<tool_call>", CALL_END = "</tool_call>";
 
 export interface RouterOptions {
   /** Tool calls are looked for. */
@@ -53,16 +43,13 @@ export class StreamRouter {
   #space = "";
   /** Text of this kind has gone out. */
   #begun = false;
-  /** Text of the call under way, until it goes out in pieces. */
-  #call = "";
   readonly #pieces: boolean;
-  #scanner = new CallScanner();
-  /** The call under way has gone out as far as it is known. */
-  #named = false;
+  #call: CallReader;
 
   constructor({ tools, pieces, tags, stop }: RouterOptions) {
     this.#tools = tools;
     this.#pieces = pieces;
+    this.#call = new CallReader(pieces);
     this.#stop = stop;
     this.#tags = tags;
     this.#state = tags === null ? "content" : "start";
@@ -82,17 +69,17 @@ export class StreamRouter {
     return deltas;
   }
 
-  /** The answer is over: what was held back. */
-  end(): Delta[] {
+  /** The answer is over, or (`cut`) broken off: what was held back. */
+  end(cut = false): Delta[] {
     if (this.stopped !== null) return [];
     const deltas: Delta[] = [];
     if (this.#state === "start") this.#enter("content");
+    while (this.#state === "call") {
+      this.#leaveCall(deltas, this.#call.end(this.#text, deltas, cut));
+      while (this.#advance(deltas));
+    }
     const rest = this.#text.rest();
-    if (this.#state === "call") {
-      this.#grow(deltas, rest);
-      if (this.#named) this.#endCall(deltas, false);
-      else this.#content(deltas, CALL + this.#call);
-    } else if (this.#state === "thought") this.#reason(deltas, rest);
+    if (this.#state === "thought") this.#reason(deltas, rest);
     else {
       this.#content(deltas, rest);
       if (this.calls === 0 && !this.#answered && this.#space !== "") {
@@ -148,45 +135,23 @@ export class StreamRouter {
         return false;
       }
       case "call": {
-        const { text, mark } = this.#text.take([CALL_END]);
-        this.#grow(deltas, text);
-        if (mark === null) return false;
-        const call = this.#named ? null : parseToolCall(this.#call);
-        if (call !== null) {
-          deltas.push({ type: "call", name: call.name }, { type: "arguments", text: call.arguments });
-          deltas.push({ type: "call_end" });
-          this.calls++;
-        } else if (this.#named) this.#endCall(deltas, true);
-        else {
-          this.#content(deltas, CALL + this.#call + CALL_END);
-          const begun = this.#begun;
-          this.#enter("content");
-          this.#begun = begun;
-          return true;
-        }
-        return this.#enter("gap");
+        const progress = this.#call.advance(this.#text, deltas);
+        if (progress === "more" || progress === "again") return progress === "again";
+        return this.#leaveCall(deltas, progress);
       }
     }
   }
 
-  /** More of the call under way. */
-  #grow(deltas: Delta[], text: string): void {
-    if (!this.#named) this.#call += text;
-    if (this.#pieces) this.#tell(deltas, this.#scanner.push(text));
-  }
-
-  #tell(deltas: Delta[], given: string): void {
-    const { name } = this.#scanner;
-    if (name === null) return;
-    if (!this.#named) deltas.push({ type: "call", name });
-    this.#named = true;
-    if (given !== "") deltas.push({ type: "arguments", text: given });
-  }
-
-  #endCall(deltas: Delta[], tagged: boolean): void {
-    this.#tell(deltas, this.#scanner.end(tagged));
-    if (tagged || this.#scanner.state === "complete") deltas.push({ type: "call_end" });
-    this.calls++;
+  #leaveCall(deltas: Delta[], as: "call" | "text"): true {
+    if (as === "call") {
+      this.calls++;
+      return this.#enter("gap");
+    }
+    this.#content(deltas, this.#call.written);
+    const begun = this.#begun;
+    this.#enter("content");
+    this.#begun = begun;
+    return true;
   }
 
   #enter(state: "thought" | "opening" | "gap" | "content" | "call"): true {
@@ -195,9 +160,7 @@ export class StreamRouter {
       if (this.#state !== "start") this.#space = "";
       this.#begun = this.#state === "start" && state === "content";
     }
-    this.#call = "";
-    this.#named = false;
-    if (state === "call") this.#scanner = new CallScanner();
+    if (state === "call") this.#call = new CallReader(this.#pieces);
     this.#state = state;
     return true;
   }

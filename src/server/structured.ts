@@ -1,7 +1,7 @@
 /** Constrained output: every spelling of it → one rule, with the field that it came from. */
 
 import { z } from "zod";
-import type { GrammarSpec, JsonRule, Rule, ToolRule } from "../engine/grammar/spec.ts";
+import type { GrammarError, GrammarSpec, JsonRule, Rule, ToolRule } from "../engine/grammar/spec.ts";
 import type { AnswerTags } from "../families/family.ts";
 import { type ApiError, invalid } from "./errors.ts";
 import { enforceable } from "./json_schema.ts";
@@ -45,6 +45,13 @@ export type WireStructured = z.infer<typeof structuredSchema>;
 export interface AskedRule {
   rule: Rule;
   param: string;
+  heavy: HeavyPlace | null;
+}
+
+/** The pattern with most repetitions, as clients name its place. */
+interface HeavyPlace {
+  param: string;
+  repetitions: number;
 }
 
 /** What the answer must look like; null: anything. Throws ApiError. */
@@ -54,10 +61,14 @@ export function askedRule(wire: WireStructured): AskedRule | null {
     const message = `${given[1][0]}: ${given[0][0]} constrains the answer already`;
     throw invalid(message, given[1][0], "invalid_value");
   }
-  return given.length === 0 ? null : { param: given[0][0], rule: given[0][1]() };
+  if (given.length === 0) return null;
+  const [[param, read]] = given;
+  return { param, heavy: null, ...read() };
 }
 
-function* rulesIn(wire: WireStructured): Generator<[param: string, rule: () => Rule]> {
+type ReadRule = { rule: Rule; heavy?: HeavyPlace | null };
+
+function* rulesIn(wire: WireStructured): Generator<[param: string, read: () => ReadRule]> {
   const { response_format: format, structured_outputs: outputs } = wire;
   if (format?.type === "json_object") {
     yield ["response_format", () => jsonRule({ type: "object" }, "response_format")];
@@ -92,11 +103,11 @@ function* rulesIn(wire: WireStructured): Generator<[param: string, rule: () => R
     regex: wire.regex,
   };
   for (const [param, asked] of Object.entries(patterns)) {
-    if (asked != null) yield [param, () => ({ type: "regex", pattern: asked })];
+    if (asked != null) yield [param, () => ({ rule: { type: "regex", pattern: asked } })];
   }
   const lists = { "structured_outputs.choice": outputs?.choice, guided_choice: wire.guided_choice };
   for (const [param, asked] of Object.entries(lists)) {
-    if (asked != null) yield [param, () => ({ type: "choice", choices: asked })];
+    if (asked != null) yield [param, () => ({ rule: { type: "choice", choices: asked } })];
   }
   const grammars = {
     "structured_outputs.grammar": outputs?.grammar,
@@ -104,12 +115,12 @@ function* rulesIn(wire: WireStructured): Generator<[param: string, rule: () => R
     ebnf: wire.ebnf,
   };
   for (const [param, asked] of Object.entries(grammars)) {
-    if (asked != null) yield [param, () => ({ type: "ebnf", grammar: asked })];
+    if (asked != null) yield [param, () => ({ rule: { type: "ebnf", grammar: asked } })];
   }
 }
 
 /** Throws ApiError that names the place in the schema. */
-export function jsonRule(asked: unknown, param: string): JsonRule {
+function jsonRule(asked: unknown, param: string): { rule: JsonRule; heavy: HeavyPlace | null } {
   let schema = asked;
   if (typeof asked === "string") {
     try {
@@ -119,18 +130,26 @@ export function jsonRule(asked: unknown, param: string): JsonRule {
     }
   }
   try {
-    return { type: "json", ...enforceable(schema) };
+    const { heaviest, ...enforced } = enforceable(schema);
+    const heavy = heaviest && { param: placeIn(param, heaviest.path), repetitions: heaviest.repetitions };
+    return { rule: { type: "json", ...enforced }, heavy };
   } catch (error) {
     if (!(error instanceof SchemaError)) throw error;
-    const place = `${param}${error.path}`.slice(0, 300); // names may be long
+    const place = placeIn(param, error.path);
     throw invalid(`${place}: ${error.message.slice(0, 300)}`, place, "unsupported_schema");
   }
+}
+
+function placeIn(param: string, path: string): string {
+  return `${param}${path}`.slice(0, 300); // names may be long
 }
 
 /** What the whole answer must look like, and the field to blame where that can't be had. */
 export interface Constraint {
   spec: GrammarSpec;
   param: string;
+  /** To blame where the grammar is too complex; null: the field. */
+  heavy: HeavyPlace | null;
 }
 
 export interface ToolChoice {
@@ -149,14 +168,18 @@ export function constraintOf(
 ): Constraint | null {
   const forced = choice.mode === "required";
   if (asked === null && !forced) return null;
+  const places = asked?.heavy ? [asked.heavy] : [];
   const tools = choice.mode === "none" ? [] : choice.tools.flatMap((tool, index): ToolRule[] => {
     if (choice.named !== null && tool.name !== choice.named) return [];
     const given = (tool.raw as { function: { parameters?: unknown } }).function.parameters;
     const param = `tools[${index}].function.parameters`;
     const schema = given ?? { type: "object", properties: {}, additionalProperties: false };
-    return [{ name: tool.name, arguments: jsonRule(schema, param) }];
+    const { rule, heavy } = jsonRule(schema, param);
+    if (heavy !== null) places.push(heavy);
+    return [{ name: tool.name, arguments: rule }];
   });
   return {
+    heavy: places.sort((a, b) => b.repetitions - a.repetitions)[0] ?? null,
     param: forced ? "tool_choice" : asked!.param,
     spec: {
       thought: tags?.thought ?? null,
@@ -169,6 +192,7 @@ export function constraintOf(
 }
 
 /** As the library or its deadline puts it. */
-export function refusedGrammar({ param }: Constraint, message: string, code: string): ApiError {
-  return invalid(`${param}: ${message}`, param, code);
+export function refusedGrammar({ param, heavy }: Constraint, { message, code }: GrammarError): ApiError {
+  const place = code === "grammar_too_complex" && heavy !== null ? heavy.param : param;
+  return invalid(`${place}: ${message}`, place, code);
 }

@@ -12,16 +12,6 @@ import type { Exchange } from "./exchange.ts";
 import type { Answer, ChoiceNews } from "./generation.ts";
 import type { McpTools } from "./mcp_tools.ts";
 
-/** A call that the server made, and later what came of it. */
-export interface McpStep {
-  round: number;
-  name: string;
-  arguments: string;
-  /** null: it has just been begun. */
-  result: string | null;
-  failed: boolean;
-}
-
 /** Forced calls, formats and several choices know nothing of the servers' tools. */
 export const mayLoop = ({ mayCall, constraint, wishes }: ChatRequest): boolean =>
   mayCall && constraint === null && wishes.choices === 1;

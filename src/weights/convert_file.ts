@@ -77,6 +77,7 @@ export async function convertTensors(
     if (result instanceof Uint8Array) out.append(tensor.name, result);
     else {
       out.append(`${tensor.name}.${tensor.target}`, new Uint8Array(result.words.buffer));
+      job.pool.recycle(result.words);
       scales.push(result.scales);
       if (last) {
         for (const part of scales) out.append(`${tensor.name}.scale_min`, new Uint8Array(part.buffer));

@@ -78,12 +78,17 @@ export class GgufFile {
     }
   }
 
+  /** Where in the file the bytes of a tensor from `from` on are. */
+  offset({ begin }: GgufTensor, from: number): number {
+    return this.dataStart + begin + from;
+  }
+
   /** Bytes [from, from + length) of a tensor. */
-  read({ name, begin, bytes }: GgufTensor, from: number, length: number): Uint8Array<ArrayBuffer> {
+  read(tensor: GgufTensor, from: number, length: number): Uint8Array<ArrayBuffer> {
     const out = new Uint8Array(length);
-    this.file.seek(this.dataStart + begin + from);
-    if (from + length > bytes || readFully(this.file, out) < length) {
-      throw new Error(`Cannot read ${this.path}: tensor ${name} is cut off`);
+    this.file.seek(this.offset(tensor, from));
+    if (from + length > tensor.bytes || readFully(this.file, out) < length) {
+      throw new Error(`Cannot read ${this.path}: tensor ${tensor.name} is cut off`);
     }
     return out;
   }

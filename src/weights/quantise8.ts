@@ -3,7 +3,7 @@
  * Layout: see Checkpoint (src/model/checkpoint.ts).
  */
 import { HALF_MAX, halfBits, HALVES } from "./half.ts";
-import { type CodedTensor, emptyCoded, GROUP, loadRest, QuantiseError, type ValueBits } from "./quantise.ts";
+import { type CodedTensor, emptyCoded, GROUP, QuantiseError, type ValueBits } from "./quantise.ts";
 
 /**
  * Each group spans from its smallest to its largest value.
@@ -40,6 +40,12 @@ export function quantiseNearest8(values: ValueBits, rows: number, k: number): Co
     }
   }
   return out;
+}
+
+/** The last, shorter group of a row; its padding repeats a value, so that it changes neither end. */
+function loadRest(values: ValueBits, start: number, rest: number, bits: Int32Array): void {
+  const shift = values instanceof Uint16Array ? 16 : 0;
+  for (let i = 0; i < GROUP; i++) bits[i] = values[start + (i < rest ? i : 0)] << shift;
 }
 
 /** Writes the 32 codes of group `c` of row `r`. @param pair scale in the low, minimum in the high half */

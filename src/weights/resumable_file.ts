@@ -21,6 +21,9 @@ export interface TensorEntry extends TensorDigest {
 /** Eight hexadecimal digits. */
 export const crcText = (crc: number): string => crc.toString(16).padStart(8, "0");
 
+/** Bytes after which writing to disk begins. */
+const FLUSH = 32 << 20;
+
 export class ResumableFile {
   /** Digests of the finished tensors, by name. */
   readonly digests: Record<string, TensorDigest> = {};
@@ -30,6 +33,7 @@ export class ResumableFile {
   #written = 0;
   #tensorHash = createHash("sha256");
   #tensorCrc = 0;
+  #unflushed = 0;
 
   private constructor(
     private readonly file: DiskFile,
@@ -83,6 +87,11 @@ export class ResumableFile {
       );
     }
     writeAll(this.file, bytes);
+    this.#unflushed += bytes.length;
+    if (this.#unflushed >= FLUSH) {
+      this.#unflushed = 0;
+      this.file.flush();
+    }
     this.fileHash.update(bytes);
     this.#tensorHash.update(bytes);
     this.#tensorCrc = crc32(bytes, this.#tensorCrc);

@@ -13,6 +13,8 @@ export class SlabPool {
   readonly #all: Worker[] = [];
   readonly #queue: Waiting[] = [];
   readonly #running = new Map<Worker, Waiting>();
+  /** Written again and again: fresh memory is dear, as its pages are made when they are first touched. */
+  readonly #spare: ArrayBuffer[] = [];
 
   /** @param workers 0: slabs run in place, one after the other */
   constructor(readonly workers: number) {}
@@ -24,6 +26,11 @@ export class SlabPool {
       this.#queue.push({ job, resolve, reject });
       this.#next();
     });
+  }
+
+  /** Takes back the words of a result that nobody needs any more. */
+  recycle({ buffer }: CodedTensor["words"]): void {
+    if (this.#spare.length < 2 * this.workers) this.#spare.push(buffer);
   }
 
   close(): void {
@@ -41,7 +48,10 @@ export class SlabPool {
     if (worker === undefined) return;
     const waiting = this.#queue.shift()!;
     this.#running.set(worker, waiting);
-    worker.postMessage(waiting.job, [waiting.job.input.bytes.buffer]);
+    const { input } = waiting.job;
+    const spare = this.#spare.pop();
+    const given = input.bytes instanceof Uint8Array ? [input.bytes.buffer] : [];
+    worker.postMessage({ ...waiting.job, spare }, spare === undefined ? given : [...given, spare]);
   }
 
   #start(): Worker {

@@ -5,10 +5,12 @@
  */
 import { createHash } from "node:crypto";
 import type { Dtype } from "../gpu/safetensors.ts";
+import { stampOf, type Stored } from "./file_piece.ts";
 import { GgufFile, type GgufTensor, type GgufType } from "./gguf.ts";
 import { type GgufModel, readGgufModel } from "./gguf_config.ts";
 import { codedBits, floatsOfBlocks } from "./gguf_values.ts";
 import { becomesInt4, type Rule } from "./keep_rule.ts";
+import { isRounded } from "./rounding.ts";
 import { bitsOfTarget, rowsOfSlab, type SourceTensor, type Target, type WeightSource } from "./source.ts";
 
 const OUTPUT = "model.safetensors";
@@ -42,11 +44,14 @@ export function openGgufSource(path: string, rule: Rule = becomesInt4): WeightSo
     const coded = tensors.some(({ type }) => codedBits(type));
     const digest = createHash("sha256").update(JSON.stringify([[...file.tensors], [...file.metadata]]))
       .digest("hex");
-    const { size, mtime } = Deno.statSync(path);
+    const stamp = stampOf(path);
     return {
-      files: [{ name: OUTPUT, tensors: tensors.map((t) => sourceTensor(file, t, model, coded, rule)) }],
+      files: [{
+        name: OUTPUT,
+        tensors: tensors.map((t) => sourceTensor(file, t, model, coded, rule, stamp)),
+      }],
       digest,
-      stamp: createHash("sha256").update(`${digest} ${size} ${mtime?.getTime() ?? 0}`).digest("hex"),
+      stamp: createHash("sha256").update(`${digest} ${stamp}`).digest("hex"),
       folder: null,
       made: model.made,
       close: () => file.close(),
@@ -75,6 +80,7 @@ function sourceTensor(
   model: GgufModel,
   coded: boolean,
   rule: Rule,
+  stamp: string,
 ): SourceTensor {
   const name = officialName(file.path, t.name);
   const { type, shape, rowBytes } = t;
@@ -95,7 +101,15 @@ function sourceTensor(
     fixed: codedBits(type) !== null,
     // A head's rows are put in order together.
     slabRows: heads ? Math.max(1, Math.floor(slab / model.headDim)) * model.headDim : slab,
-    slab: (from, count) => ({ kind: "gguf", type, bytes: rowsOf(from, count) }),
+    slab(from, count) {
+      const bytes: Stored = heads ? rowsOf(from, count) : {
+        path: file.path,
+        at: file.offset(t, from * rowBytes),
+        length: count * rowBytes,
+        stamp,
+      };
+      return isRounded(type) ? { kind: "plain", dtype: type, bytes } : { kind: "gguf", type, bytes };
+    },
     raw(from, count) {
       if (shape.length === 1) [from, count] = [0, 1];
       const bytes = rowsOf(from, count);

@@ -1,11 +1,11 @@
 /** A published checkpoint as a source: one or many safetensors files of bf16, f16 or f32. */
 import { createHash } from "node:crypto";
 import { SafetensorsFile, type TensorInfo } from "../gpu/safetensors.ts";
+import { stampOf } from "./file_piece.ts";
 import { becomesInt4, type Rule } from "./keep_rule.ts";
+import { isRounded } from "./rounding.ts";
 import { shardNames } from "./shard_index.ts";
 import { rowsOfSlab, type SourceTensor, type WeightSource } from "./source.ts";
-
-const FLOATS = new Set(["BF16", "F16", "F32"]);
 
 /**
  * @throws Error naming the file that is missing or damaged
@@ -25,11 +25,12 @@ export function openSafetensorsSource(folder: string, rule: Rule = becomesInt4):
         owner.set(name, names[i]);
       }
     });
+    const stamps = files.map(({ path }) => stampOf(path));
     return {
       files: files.map((file, i) => ({
         name: names[i],
         tensors: [...file.tensors.values()].sort((a, b) => a.begin - b.begin || a.end - b.end)
-          .map((t) => sourceTensor(file, t, rule)),
+          .map((t) => sourceTensor(file, t, rule, stamps[i])),
       })),
       ...fingerprints(names.map((name) => `${folder}/${name}`), files),
       folder,
@@ -58,18 +59,22 @@ export function fingerprints(
   return { digest, stamp: times.update(digest).digest("hex") };
 }
 
-function sourceTensor(file: SafetensorsFile, t: TensorInfo, rule: Rule): SourceTensor {
+function sourceTensor(file: SafetensorsFile, t: TensorInfo, rule: Rule, stamp: string): SourceTensor {
   const bytes = t.end - t.begin;
   const rows = t.shape[0] ?? 1;
   const width = rows === 0 ? 0 : bytes / rows;
-  const raw = (from: number, count: number) => file.read(t.name, from * width, count * width);
+  const { dtype } = t;
   return {
     name: t.name,
     shape: t.shape,
     bytes,
-    target: FLOATS.has(t.dtype) && rule(t.name, t.shape) || t.dtype,
+    target: isRounded(dtype) && rule(t.name, t.shape) || dtype,
     slabRows: rowsOfSlab(width),
-    slab: (from, count) => ({ kind: "plain", dtype: t.dtype, bytes: raw(from, count) }),
-    raw,
+    slab(from, count) {
+      if (!isRounded(dtype)) throw new Error(`Cannot round ${t.name} of ${dtype}`);
+      const length = count * width, at = file.offset(t.name, from * width, length);
+      return { kind: "plain", dtype, bytes: { path: file.path, at, length, stamp } };
+    },
+    raw: (from, count) => file.read(t.name, from * width, count * width),
   };
 }

@@ -40,6 +40,24 @@ function run(args: string[], env: Record<string, string> = {}) {
   };
 }
 
+/** A server whose log nobody reads. */
+async function runUnread(args: string[]) {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", "--no-check", MAIN, ...args],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let stdout = "", url: string | undefined;
+  while (url === undefined) {
+    const { done, value } = await reader.read();
+    if (done) throw new Error(`not ready: ${stdout}`);
+    url = /ready on (http:\S+)/.exec(stdout += value)?.[1];
+  }
+  return { child, url, reader };
+}
+
 const FAKE = ["serve", "--engine", "fake", "--port", "0"];
 const ask = (url: string, body: unknown) =>
   fetch(`${url}/v1/chat/completions`, {
@@ -164,4 +182,23 @@ Deno.test("a file of flags comes last, and knows no other names", async () => {
   } finally {
     await Deno.remove(path);
   }
+});
+
+Deno.test("a log that nobody reads holds up no answer", async () => {
+  const { child, url, reader } = await runUnread(FAKE);
+  // Some 200 bytes a line: far more than a pipe holds, and than Deno reads ahead.
+  const statuses = new Set<number>();
+  for (let i = 0; i < 200; i++) {
+    const answers = await Promise.all(Array.from({ length: 10 }, () => fetch(`${url}/health`)));
+    for (const answer of answers) {
+      statuses.add(answer.status);
+      await answer.body?.cancel();
+    }
+  }
+  assertEquals([...statuses], [200]);
+  const log = new Response(child.stderr).text();
+  child.kill("SIGINT");
+  const { code } = await child.status;
+  assertEquals([code, (await log).match(/"path":"\/health"/g)?.length], [0, 2000]);
+  await reader.cancel();
 });

@@ -81,6 +81,20 @@ Deno.test("a damaged file never changes an answer", async () => {
   await Deno.remove(folder, { recursive: true });
 });
 
+Deno.test("what a save that was killed left behind is gone after the next start, the old cache is not", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/cache.valleykv`;
+  await filled(path);
+  for (const left of ["data-1", "new-2"]) Deno.writeTextFileSync(`${path}.${left}`, "half");
+  Deno.writeTextFileSync(`${folder}/cache.valleykv2`, "another's");
+  assert(new Harness(hashModel(SHAPE)).engine.restoreCache(path, "print").blocks > 15);
+  assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), [
+    "cache.valleykv",
+    "cache.valleykv2",
+  ]);
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("saving goes on beside requests", async () => {
   const folder = await Deno.makeTempDir();
   const path = `${folder}/cache.valleykv`;

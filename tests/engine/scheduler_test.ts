@@ -2,7 +2,8 @@
 
 import { assertEquals } from "../support/assert.ts";
 import { idsOf, PARAMS, promptOf } from "../support/engine_harness.ts";
-import { DEFAULT_SCHEDULER_OPTIONS, type Plan, Scheduler } from "../../src/engine/scheduler.ts";
+import { DEFAULT_SCHEDULER_OPTIONS, type Plan } from "../../src/engine/plan.ts";
+import { Scheduler } from "../../src/engine/scheduler.ts";
 import { FakeModel, type FakeOptions } from "../../src/engine/fake/model.ts";
 import type { GenerateParams } from "../../src/engine/generation.ts";
 
@@ -108,6 +109,27 @@ Deno.test("who came last gives way when blocks run out, and comes back first", (
   assertEquals(again.entries[0].sequence.id, b.id);
   assertEquals(again.entries[0].start, 0);
   assertEquals(again.entries[0].count, b.ids.length);
+});
+
+Deno.test("the background gives way first, and comes back when nobody else waits", () => {
+  const { scheduler: s, add } = scheduler({ numBlocks: 8, maxBatchTokens: 64 }, { prefixCache: false });
+  const batch = add(10, { maxTokens: 14, key: "batch", background: true });
+  finish(s, s.plan());
+  const asked = add(11, { maxTokens: 14, key: "a" });
+  while (batch.state === "running") finish(s, s.plan());
+  assertEquals([batch.state, asked.state], ["waiting", "running"]);
+  const late = add(30, { maxTokens: 1, key: "b" });
+  assertEquals([s.queue.next(), s.stats().waiting], [late, 2]);
+  s.end(asked);
+  const next = s.plan();
+  assertEquals(next.entries.map(({ sequence }) => sequence.id), [late.id]);
+  finish(s, next);
+  s.end(late);
+  const last = s.plan();
+  assertEquals(last.entries.map(({ sequence }) => sequence.id), [batch.id]);
+  s.end(batch);
+  finish(s, last);
+  assertEquals([s.busy, s.stats().freeBlocks], [false, 8]);
 });
 
 Deno.test("media: a chunk ends before a medium that finds no room; the store keeps the last used", () => {

@@ -10,6 +10,16 @@ import { assert, assertEquals } from "../support/assert.ts";
 const LARGE = 151_643;
 const END = 256, WORDS = ["ab", "abc", "abcdefgh"];
 
+async function bytesCompiler() {
+  const xgrammar = loadXGrammar(() => {});
+  const bytes = Array.from({ length: 256 }, (_, byte) => printable(Uint8Array.of(byte)));
+  const tokens = [...bytes, "", ...WORDS];
+  const info = await xgrammar.TokenizerInfo.createTokenizerInfo(tokens, "byte_level", false, tokens.length, [
+    END,
+  ]);
+  return { xgrammar, tokens, compiler: await xgrammar.GrammarCompiler.createGrammarCompiler(info, false) };
+}
+
 Deno.test("lengths of a large vocabulary are put together from shared rules, few as they are", () => {
   const length = { fewest: 0, most: 12 };
   assertEquals(new StringLengths([length], LARGE).rules.size, 0);
@@ -23,14 +33,43 @@ Deno.test("lengths of a large vocabulary are put together from shared rules, few
   assert(lengths.rules.size < 60, `${lengths.rules.size} rules`);
 });
 
+Deno.test("runs of one character are held to, whichever form they have", async () => {
+  const { xgrammar, compiler } = await bytesCompiler();
+  const runs = [
+    { unit: '"i"', fewest: 1, most: 1 },
+    { unit: "[a-f.-]", fewest: 1, most: 21 },
+    { unit: String.raw`[^,"\\\x00-\x1f]`, fewest: 2, most: null },
+  ];
+  for (const [vocabulary, shared] of [[300, 0], [10_000_000, 1]]) {
+    const content = { type: "json" as const, schema: { const: "stand-in" }, rules: { "stand-in": { runs } } };
+    const spec = { thought: null, answer: null, content, tools: [], calls: "one" as const };
+    const tag = await structuralTag(spec, { xgrammar, vocabulary });
+    assertEquals(Number(JSON.stringify(tag).includes("valley_most")), shared);
+    const grammar = await compiler.compileStructuralTag(tag);
+    for (
+      const [text, right] of [
+        ["ia é", true],
+        ["ia.-f  é", true],
+        [`i${"a".repeat(21)}xé`, true],
+        [`i${"a".repeat(300)}`, true],
+        ["a  ", false],
+        ["i  ", false],
+        ["ia x,", false],
+        ['ia x"', true],
+      ] as const
+    ) {
+      const matcher = await xgrammar.GrammarMatcher.createGrammarMatcher(grammar as never);
+      const written = text.endsWith('"') ? `"${text}` : `"${text}"`;
+      const taken = [...new TextEncoder().encode(written)].every((id) => matcher.acceptToken(id));
+      assertEquals(taken, right, `${text}, ${vocabulary} ids`);
+      matcher.dispose();
+    }
+    grammar.dispose();
+  }
+});
+
 Deno.test("each length is held to, whichever form it has", async () => {
-  const xgrammar = loadXGrammar(() => {});
-  const bytes = Array.from({ length: 256 }, (_, byte) => printable(Uint8Array.of(byte)));
-  const tokens = [...bytes, "", ...WORDS];
-  const info = await xgrammar.TokenizerInfo.createTokenizerInfo(tokens, "byte_level", false, tokens.length, [
-    END,
-  ]);
-  const compiler = await xgrammar.GrammarCompiler.createGrammarCompiler(info, false);
+  const { xgrammar, compiler, tokens } = await bytesCompiler();
   const ids = (text: string): number[] => [...new TextEncoder().encode(text)];
   for (
     const [fewest, most] of [[0, 3], [0, 4], [0, 21], [1, 17], [5, 5], [16, 32], [9, null], [

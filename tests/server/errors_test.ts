@@ -100,6 +100,21 @@ Deno.test({ name: "errors", sanitizeOps: false, sanitizeResources: false }, asyn
     assertEquals(await code("{"), [400, "invalid_json"]);
     assertEquals(await code("[]"), [400, "invalid_value"]);
     assertEquals(await code("null"), [400, "invalid_value"]);
+    for (
+      const [part, most, name] of [["[],", 140_000, "json_too_large"], [
+        '{"a":0},',
+        70_000,
+        "json_too_large",
+      ]] as const
+    ) {
+      assertEquals(await code(`{"x": [${part.repeat(most)}0]}`), [400, name]);
+    }
+    assertEquals(await code(`{"x": "${"\\n".repeat(5_000_000)}"}`), [400, "json_too_large"]);
+    const keys = (count: number) => Array.from({ length: count }, (_, i) => `"${i}": 0`).join();
+    assertEquals(await code(`{"x": {${keys(5000)}}}`), [400, "json_too_wide"]);
+    // What stands in strings, whatever it is, and however the bytes are cut, does not count.
+    const held = `{"user": "${'[{\\"\\\\,:é'.repeat(40_000)}", "messages": 1}`;
+    assertEquals(await code(held), [400, "invalid_value"]);
     assertEquals(await code('{"messages": ' + "[".repeat(40) + "]".repeat(40) + "}"), [400, "json_too_deep"]);
     assertEquals(await code("", { body: new Uint8Array([0x22, 0xff, 0x22]) }), [400, "invalid_json"]);
     const type = { headers: { "content-type": "text/plain" } };

@@ -105,6 +105,31 @@ Deno.test("what a grammar can't hold an answer to is refused at its place", () =
   }
 });
 
+Deno.test("a pattern of one long run is counted by shared rules, any other is left to the library", () => {
+  const read = (pattern: string) => {
+    const { rules, heaviest } = enforceable({ properties: { x: { type: "string", pattern } } });
+    const [rule] = Object.values(rules);
+    return typeof rule === "object" && "runs" in rule
+      ? rule.runs.map(({ unit, fewest, most }) => `${unit} ${fewest} ${most}`)
+      : heaviest;
+  };
+  assertEquals(read("^[a-z]{1,400}$"), ["[a-z] 1 400"]);
+  assertEquals(read("id-\\d{40}[a-f.-]?\\.*"), [
+    '"i" 1 1',
+    '"d" 1 1',
+    '"-" 1 1',
+    "[0-9] 40 40",
+    "[a-f.-] 0 1",
+    '"." 0 null',
+  ]);
+  assertEquals(read("[^,]{20,}"), [String.raw`[^,"\\\x00-\x1f] 20 null`]);
+  const place = (repetitions: number) => ({ path: ".properties.x.pattern", repetitions });
+  assertEquals(read("[a-z]{1,16}"), place(16));
+  assertEquals(read("[a-z]{1,40}[a-z0-9]{1,40}"), place(80));
+  assertEquals(read("(ab){1,100}|c"), place(100));
+  assertEquals(read("[a-z]+"), null);
+});
+
 Deno.test("whole numbers in a range, every one and no other", () => {
   const random = randomFrom(9);
   for (let i = 0; i < 60; i++) {

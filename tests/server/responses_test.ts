@@ -108,6 +108,40 @@ Deno.test({ name: "responses", sanitizeOps: false, sanitizeResources: false }, a
     assertEquals(next.output_text, "The tool said: 12 pairs");
   });
 
+  await t.step("truncation: the oldest messages go, instructions and the last turn stay", async () => {
+    const small = await startServer({ model: { numBlocks: 20, blockSize: 16 } }); // 320 tokens
+    const said = (role: string, content: string) => ({ role, content });
+    const call = { type: "function_call", call_id: "c", name: "find", arguments: "{}" };
+    const result = { type: "function_call_output", call_id: "c", output: "r".repeat(40) };
+    const last = said("user", "echo: hi");
+    const ask = async (input: unknown[], extra: Record<string, unknown> = {}) => {
+      const response = await small.post("/v1/responses", { instructions: "Be brief", input, ...extra });
+      const json = await response.json();
+      const text = json.output?.findLast((item: { type: string }) => item.type === "message")?.content[0]
+        .text;
+      return [response.status, json.error?.code ?? text, json.truncation, json.usage?.input_tokens];
+    };
+    const auto = { truncation: "auto" };
+    const old = [said("user", "x".repeat(200)), call, result, said("assistant", "y".repeat(30))];
+    const [, , , shortest] = await ask([last]);
+    const [, , , some] = await ask([old[3], last]);
+    const [, , , more] = await ask([...old.slice(1), last]);
+    assert(more > some && some > shortest);
+    assertEquals(await ask([...old, last]), [400, "context_length_exceeded", undefined, undefined]);
+    assertEquals(await ask([...old, last], auto), [200, "hi", "auto", more]);
+    // Room for the answer counts; the tool's result never stands without its call.
+    for (const [room, prompt] of [[320 - more + 1, some], [320 - shortest, shortest]]) {
+      const answer = await ask([...old, last], { ...auto, max_output_tokens: room });
+      assertEquals(answer, [200, "hi", "auto", prompt]);
+    }
+    assertEquals(await ask([last], auto), [200, "hi", "auto", shortest]);
+    assertEquals((await ask([said("user", "x".repeat(400))], auto)).slice(0, 2), [
+      400,
+      "context_length_exceeded",
+    ]);
+    await small.close();
+  });
+
   await t.step("what is kept nowhere is refused; what routers add is taken", async () => {
     const ask = async (extra: Record<string, unknown>) => {
       const response = await server.post("/v1/responses", { input: "echo: a", ...extra });

@@ -106,6 +106,9 @@ const fragments = fc.array(
     '{"name": "f", "arguments": {"x": "</tool"}}',
     '{"arguments": {"x": 1}, "name": "g"}',
     '{"name": "h", ',
+    '{"name": "i", "arguments": {"x": "</tool_call>\\n</tool_call>"}}',
+    '{"name": "j", "arguments": {"x": "</tool_call>',
+    '"}}',
     "\n",
     " ",
     "a",
@@ -165,6 +168,36 @@ Deno.test("in pieces: the name first, arguments as they come, and what follows a
   assertEquals(route([nameless], pieces), plain(nameless));
   const noBrace = '<tool_call>\n{"name": "f", "arguments": {"a": 1}\n</tool_call> Done.';
   assertEquals(route([noBrace], pieces), { ...plain("Done."), calls: ['f({"a": 1})'] });
+});
+
+Deno.test("a closing tag in a string is part of it, unless the string is never closed", () => {
+  const call = (given: string) => `<tool_call>\n{"name": "f", "arguments": ${given}}\n</tool_call>`;
+  const html = '{"a": "<b></tool_call>", "b": ["</tool_call>"]}', text = '"see </tool_call>, \\"so\\" \\\\"';
+  for (const pieces of [true, false]) {
+    const options = { pieces, tags: null };
+    assertEquals(route([call(html) + " Done."], options), { ...plain("Done."), calls: [`f(${html})`] });
+    assertEquals(route([call(text)], options).calls, [`f(${JSON.parse(text)})`]);
+  }
+  // A quote is missing: the first tag ends the call, the next is read like any other.
+  const unclosed = '<tool_call>\n{"name": "f", "arguments": {"a": "x}}</tool_call>';
+  const next = `\n${call('{"b": 1}')}`;
+  assertEquals(route([unclosed + next], { pieces: true, tags: null }).calls, [
+    'f({"a": "x}})',
+    'f({"b": 1})',
+  ]);
+  assertEquals(route([unclosed + next], { tags: null }), { ...plain(unclosed), calls: ['f({"b": 1})'] });
+  assertEquals(route([`${unclosed} So`], { pieces: true, tags: null }), {
+    ...plain("So"),
+    calls: ['f({"a": "x}})'],
+  });
+  // Broken off by the limit of tokens the string is open, but not wrong.
+  const router = new StreamRouter({ tools: true, pieces: true, tags: null, stop: [] });
+  const deltas = [...router.push(`${unclosed} So`), ...router.end(true)];
+  assertEquals(deltas.map((delta) => Object.values(delta).join(":")), [
+    "call:f",
+    'arguments:{"a": "x}}',
+    "arguments:</tool_call> So",
+  ]);
 });
 
 Deno.test("arguments go out as they were written", () => {

@@ -263,6 +263,14 @@ step("a grammar that takes too long is refused in time, and answers under way go
   const took = performance.now() - before, { error } = await refused.json();
   assertEquals([refused.status, error?.code], [400, "grammar_too_complex"], JSON.stringify(error));
   assert(took < 8000, `${took} ms`);
+  const pattern = "(([a-z]{1,200} ){1,200}[.]){1,20}";
+  const schema = { type: "object", properties: { x: { type: "string", pattern } } };
+  const format = { type: "json_schema", json_schema: { name: "n", schema } };
+  const named = await server.chat({ messages: [user("Hi")], response_format: format }).then((r) => r.json());
+  assertEquals([named.error?.code, named.error?.param], [
+    "grammar_too_complex",
+    "response_format.json_schema.schema.properties.x.pattern",
+  ]);
   const { choices } = await under.then((response) => response.json());
   assertMatch(choices[0].message.content, /^[la ]{80}$/);
   assertEquals((await answer(server, { guided_choice: ["fine"] })).content, "fine");

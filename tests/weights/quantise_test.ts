@@ -1,11 +1,11 @@
 /** Rounding: nearest against a plain statement of the rule, search against nearest. */
 import { fromHalf, toHalf } from "../../src/gpu/safetensors.ts";
 import { halfBits } from "../../src/weights/half.ts";
-import { bitsOf, type CodedTensor, GROUP, quantiseNearest } from "../../src/weights/quantise.ts";
-import { quantiseSearch } from "../../src/weights/quantise_search.ts";
+import { type CodedTensor, GROUP } from "../../src/weights/quantise.ts";
+import { quantiseNearest, quantiseSearch } from "../../src/weights/rounding.ts";
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";
 import { noise, random } from "../support/gpu.ts";
-import { bfloat } from "./support.ts";
+import { bfloat, valuesOf } from "./support.ts";
 
 Deno.test("halfBits rounds as toHalf does", () => {
   const bits = new Uint32Array(1), value = new Float32Array(bits.buffer);
@@ -20,7 +20,7 @@ Deno.test("nearest: codes and ends as the rule says, odd widths padded with 0", 
   for (const k of [32, 50, 64, 7]) {
     const rows = 9, groups = Math.ceil(k / GROUP);
     const values = noise(k, rows * k, 3);
-    const out = quantiseNearest(bitsOf(values), rows, k);
+    const out = quantiseNearest(valuesOf(values), rows, k);
     for (let r = 0; r < rows; r++) {
       for (let g = 0; g < groups; g++) {
         const group = values.subarray(r * k + g * GROUP, Math.min(r * k + (g + 1) * GROUP, (r + 1) * k));
@@ -40,19 +40,19 @@ Deno.test("nearest: codes and ends as the rule says, odd widths padded with 0", 
 
 Deno.test("nearest: bfloat16 words and their float32 give the same", () => {
   const words = bfloat(noise(3, 64 * 96));
-  const floats = new Int32Array(Array.from(words, (word) => word << 16));
-  assertEquals(quantiseNearest(words, 64, 96), quantiseNearest(floats, 64, 96));
+  const floats = new Float32Array(Uint32Array.from(words, (word) => word << 16).buffer);
+  assertEquals(quantiseNearest(valuesOf(words), 64, 96), quantiseNearest(valuesOf(floats), 64, 96));
 });
 
 Deno.test("search: less error than nearest in every group; importance moves it", () => {
   const k = 128, rows = 20;
   const values = noise(7, rows * k);
-  const near = quantiseNearest(bitsOf(values), rows, k), best = quantiseSearch(bitsOf(values), rows, k);
+  const near = quantiseNearest(valuesOf(values), rows, k), best = quantiseSearch(valuesOf(values), rows, k);
   for (let at = 0; at < values.length; at += GROUP) {
     assert(error(best, values, k, at) <= error(near, values, k, at) * 1.000001, `group at ${at}`);
   }
   const importance = Float32Array.from({ length: k }, (_, i) => i % 8 === 0 ? 100 : 1);
-  const weighted = quantiseSearch(bitsOf(values), rows, k, importance);
+  const weighted = quantiseSearch(valuesOf(values), rows, k, importance);
   const sum = (q: CodedTensor) => {
     let all = 0;
     for (let at = 0; at < values.length; at += GROUP) all += error(q, values, k, at, importance);
@@ -66,7 +66,7 @@ Deno.test("values that no half holds are refused with their row", async () => {
     for (const quantise of [quantiseNearest, quantiseSearch]) {
       const values = noise(5, 4 * 64);
       values[2 * 64 + 40] = bad;
-      await assertThrows(() => quantise(bitsOf(values), 4, 64), /row 2/);
+      await assertThrows(() => quantise(valuesOf(values), 4, 64), /row 2/);
     }
   }
 });

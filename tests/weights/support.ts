@@ -1,4 +1,5 @@
 /** Checkpoints for the tests of src/weights: seeded values, one or several files. */
+import type { Values } from "../../src/weights/rounding.ts";
 import { type PlannedTensor, SafetensorsWriter } from "../../src/weights/safetensors_writer.ts";
 import { noise } from "../support/gpu.ts";
 
@@ -41,6 +42,15 @@ export function writeCheckpoint(folder: string, files = 2, rows = 40): void {
 
 export const bfloat = (values: Float32Array): Uint16Array<ArrayBuffer> =>
   Uint16Array.from(new Uint32Array(Float32Array.from(values).buffer), (bits) => bits >>> 16);
+
+/** An array as rounding takes it: bfloat16 words (or halves, if `dtype` says so) or float32. */
+export function valuesOf(
+  array: Uint16Array<ArrayBuffer> | Float32Array<ArrayBuffer>,
+  dtype: Values["dtype"] = array instanceof Uint16Array ? "BF16" : "F32",
+): Values {
+  const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+  return { dtype, read: (at, into) => into.set(bytes.subarray(at, at + into.length)) };
+}
 
 /** Every file of a folder as text, for comparison. */
 export function contents(folder: string): Record<string, string> {

@@ -11,6 +11,9 @@ export interface Outcome {
   missed: string[];
 }
 
+/** What the campaign needs is not on this machine; the message says how to get it. */
+export class Skipped extends Error {}
+
 export interface Campaign {
   /** Of the issue or of the reliability plan. */
   id: string;

@@ -24,7 +24,11 @@ export interface ServerProcess {
 /** `files`: limit on open files. Rejects when it does not get ready. */
 export async function startProcess(
   args: string[],
-  { files = 4096, flags = ["-A"] }: { files?: number; flags?: string[] } = {},
+  { files = 4096, flags = ["-A"], env = {} }: {
+    files?: number;
+    flags?: string[];
+    env?: Record<string, string>;
+  } = {},
 ): Promise<ServerProcess> {
   const command = [
     Deno.execPath(),
@@ -41,6 +45,7 @@ export async function startProcess(
   const child = new Deno.Command("bash", {
     args: ["-c", `ulimit -n ${files}; exec "$@"`, "bash", ...command],
     cwd: PROJECT,
+    env,
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -51,11 +56,14 @@ export async function startProcess(
   let over = false;
   void ended.then(() => over = true);
   let url: string | undefined;
-  for (let i = 0; i < 1200 && url === undefined && !over; i++) {
+  for (let i = 0; i < 4800 && url === undefined && !over; i++) {
     await sleep(25);
     url = /ready on (http\S+)/.exec(out)?.[1];
   }
-  if (url === undefined) throw new Error(`The server did not get ready: ${out}${err}`);
+  if (url === undefined) {
+    if (!over) child.kill("SIGKILL");
+    throw new Error(`The server did not get ready: ${out}${err}`);
+  }
   return {
     url,
     port: Number(new URL(url).port),

@@ -1,28 +1,28 @@
-// Row r of an embedding, from wherever word_of and scale_of read the table.
+// Row r of an embedding, from wherever word_at and scales_at read the table.
 fn value(row: u32, k: u32) -> f32 {
   let quad = row / 4u;
   let lane = row % 4u;
   switch FORMAT {
     case 0u: {
-      return bitcast<f32>(word_of(quad * shape.words * 8u + k, lane));
+      return bitcast<f32>(word_at(quad, k, shape.words * 8u)[lane]);
     }
     case 1u: {
-      return unpack2x16float(word_of(quad * shape.words * 4u + k / 2u, lane))[k % 2u];
+      return unpack2x16float(word_at(quad, k / 2u, shape.words * 4u)[lane])[k % 2u];
     }
     case 2u: {
-      let pair = word_of(quad * shape.words * 4u + k / 2u, lane);
+      let pair = word_at(quad, k / 2u, shape.words * 4u)[lane];
       return bitcast<f32>(select(pair << 16u, pair & 0xffff0000u, k % 2u == 1u));
     }
     case 4u: {
-      let word = word_of(quad * shape.words * 2u + k / 4u, lane);
-      let s = unpack2x16float(scale_of(quad * ((shape.words + 3u) / 4u) + k / 32u, lane));
+      let word = word_at(quad, k / 4u, shape.words * 2u)[lane];
+      let s = unpack2x16float(scales_at(quad, k / 32u, (shape.words + 3u) / 4u)[lane]);
       return f32((word >> (8u * (k % 4u))) & 255u) * s.x + s.y;
     }
     default: {
-      let word = word_of(quad * shape.words + k / 8u, lane);
+      let word = word_at(quad, k / 8u, shape.words)[lane];
       let i = k % 8u;
       let shift = select(8u * i, 8u * i - 28u, i > 3u);
-      let s = unpack2x16float(scale_of(quad * ((shape.words + 3u) / 4u) + k / 32u, lane));
+      let s = unpack2x16float(scales_at(quad, k / 32u, (shape.words + 3u) / 4u)[lane]);
       return f32((word >> shift) & 15u) * s.x + s.y;
     }
   }

@@ -1,4 +1,4 @@
-// Weights in the layout of matmul.wgsl, from wherever word_at and scales_of read them.
+// Weights in the layout of matmul.wgsl, from wherever word_at and scales_at read them.
 fn scale_of(s: vec4u) -> vec4f {
   return vec4f(unpack2x16float(s.x).x, unpack2x16float(s.y).x, unpack2x16float(s.z).x, unpack2x16float(s.w).x);
 }
@@ -11,8 +11,8 @@ fn least_of(s: vec4u) -> vec4f {
 fn fetch(quad: u32, word: u32, w: ptr<function, array<vec4f, 8>>) {
   switch FORMAT {
     case 3u: {
-      let q = word_at(quad * shape.words + word);
-      let s = scales_of(quad * ((shape.words + 3u) / 4u) + word / 4u);
+      let q = word_at(quad, word, shape.words);
+      let s = scales_at(quad, word / 4u, (shape.words + 3u) / 4u);
       let scale = scale_of(s);
       let least = least_of(s);
       (*w)[0] = vec4f(vec4i(q & vec4u(15u))) * scale + least;
@@ -25,11 +25,11 @@ fn fetch(quad: u32, word: u32, w: ptr<function, array<vec4f, 8>>) {
       (*w)[7] = vec4f(vec4i(q >> vec4u(28u))) * scale + least;
     }
     case 4u: {
-      let s = scales_of(quad * ((shape.words + 3u) / 4u) + word / 4u);
+      let s = scales_at(quad, word / 4u, (shape.words + 3u) / 4u);
       let scale = scale_of(s);
       let least = least_of(s);
       for (var i = 0u; i < 2u; i++) {
-        let q = word_at((quad * shape.words + word) * 2u + i);
+        let q = word_at(quad, 2u * word + i, 2u * shape.words);
         (*w)[4u * i] = vec4f(vec4i(q & vec4u(255u))) * scale + least;
         (*w)[4u * i + 1u] = vec4f(vec4i((q >> vec4u(8u)) & vec4u(255u))) * scale + least;
         (*w)[4u * i + 2u] = vec4f(vec4i((q >> vec4u(16u)) & vec4u(255u))) * scale + least;
@@ -37,15 +37,13 @@ fn fetch(quad: u32, word: u32, w: ptr<function, array<vec4f, 8>>) {
       }
     }
     case 0u: {
-      let at = (quad * shape.words + word) * 8u;
       for (var i = 0u; i < 8u; i++) {
-        (*w)[i] = bitcast<vec4f>(word_at(at + i));
+        (*w)[i] = bitcast<vec4f>(word_at(quad, 8u * word + i, 8u * shape.words));
       }
     }
     case 1u: {
-      let at = (quad * shape.words + word) * 4u;
       for (var i = 0u; i < 4u; i++) {
-        let q = word_at(at + i);
+        let q = word_at(quad, 4u * word + i, 4u * shape.words);
         let a = unpack2x16float(q.x);
         let b = unpack2x16float(q.y);
         let c = unpack2x16float(q.z);
@@ -55,9 +53,8 @@ fn fetch(quad: u32, word: u32, w: ptr<function, array<vec4f, 8>>) {
       }
     }
     default: {
-      let at = (quad * shape.words + word) * 4u;
       for (var i = 0u; i < 4u; i++) {
-        let q = word_at(at + i);
+        let q = word_at(quad, 4u * word + i, 4u * shape.words);
         (*w)[2u * i] = bitcast<vec4f>(q << vec4u(16u));
         (*w)[2u * i + 1u] = bitcast<vec4f>(q & vec4u(0xffff0000u));
       }

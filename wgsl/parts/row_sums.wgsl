@@ -13,11 +13,13 @@ fn bytes(w: vec4i, p: vec4f) -> vec4f {
 }
 
 // Σ over 8 codes of each row of a quad; p and q scaled for where the codes lie.
-fn coded(at: u32, p: vec4f, q: vec4f) -> vec4f {
+fn coded(quad: u32, word: u32, p: vec4f, q: vec4f) -> vec4f {
   if (FORMAT == 4u) {
-    return bytes(bitcast<vec4i>(word_at(2u * at)), p) + bytes(bitcast<vec4i>(word_at(2u * at + 1u)), q);
+    let words = 2u * shape.words;
+    return bytes(bitcast<vec4i>(word_at(quad, 2u * word, words)), p)
+      + bytes(bitcast<vec4i>(word_at(quad, 2u * word + 1u, words)), q);
   }
-  return nibbles(bitcast<vec4i>(word_at(at)), p, q);
+  return nibbles(bitcast<vec4i>(word_at(quad, word, shape.words)), p, q);
 }
 
 // t[i] = Σ_k x[at, k] · w[quad + i, k], x times norm where NORM is 1; gives what the sums are to be multiplied with.
@@ -32,7 +34,6 @@ fn row_sums(quad: u32, at: u32, t: ptr<function, array<vec4f, 8>>) -> f32 {
       high = low;
     }
     let groups = (shape.words + 3u) / 4u;
-    let row = quad * shape.words;
     for (var g = 0u; g < groups; g++) {
       var sum = vec4f();
       var part = array<vec4f, 8>(); // written out: naga does not clear a plain var again in each round
@@ -48,22 +49,22 @@ fn row_sums(quad: u32, at: u32, t: ptr<function, array<vec4f, 8>>) -> f32 {
         sum += p + q;
         p *= low;
         q *= high;
-        part[0] += coded(row + word, p, q);
-        part[1] += coded(row + shape.words + word, p, q);
+        part[0] += coded(quad, word, p, q);
+        part[1] += coded(quad + 1u, word, p, q);
         if (QUADS > 2u) {
-          part[2] += coded(row + 2u * shape.words + word, p, q);
-          part[3] += coded(row + 3u * shape.words + word, p, q);
+          part[2] += coded(quad + 2u, word, p, q);
+          part[3] += coded(quad + 3u, word, p, q);
         }
         if (QUADS > 4u) {
-          part[4] += coded(row + 4u * shape.words + word, p, q);
-          part[5] += coded(row + 5u * shape.words + word, p, q);
-          part[6] += coded(row + 6u * shape.words + word, p, q);
-          part[7] += coded(row + 7u * shape.words + word, p, q);
+          part[4] += coded(quad + 4u, word, p, q);
+          part[5] += coded(quad + 5u, word, p, q);
+          part[6] += coded(quad + 6u, word, p, q);
+          part[7] += coded(quad + 7u, word, p, q);
         }
       }
       let whole = sum.x + sum.y + sum.z + sum.w;
       for (var i = 0u; i < QUADS; i++) {
-        let s = scales_of((quad + i) * groups + g);
+        let s = scales_at(quad + i, g, groups);
         (*t)[i] += scale_of(s) * part[i] + least_of(s) * whole;
       }
     }

@@ -4,8 +4,8 @@
 export interface JsonRule {
   type: "json";
   schema: unknown;
-  /** Constant strings of the schema → the expressions in EBNF, or strings of a length, that they stand for. */
-  rules: Record<string, string | StringLength>;
+  /** Constant strings of the schema → the expressions in EBNF, or strings of a length or of runs, that they stand for. */
+  rules: Record<string, string | StringLength | StringRuns>;
 }
 
 /** A string of so many characters (code points). */
@@ -13,6 +13,19 @@ export interface StringLength {
   fewest: number;
   /** null: any number. */
   most: number | null;
+}
+
+/** A character (in EBNF: a class or a literal) so many times. */
+export interface CharacterRun {
+  unit: string;
+  fewest: number;
+  /** null: any number. */
+  most: number | null;
+}
+
+/** A string of such runs. */
+export interface StringRuns {
+  runs: CharacterRun[];
 }
 
 /** One form of answer. */

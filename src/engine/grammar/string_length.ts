@@ -1,6 +1,6 @@
-/** Strings of a length in EBNF. Counted characters stand as they are, without escapes. */
+/** Strings of a length, and runs of one character, in EBNF. Counted characters stand as they are, without escapes. */
 
-import type { StringLength } from "./spec.ts";
+import type { CharacterRun, StringLength, StringRuns } from "./spec.ts";
 
 /** One character that stands in a JSON string as it is. */
 const PLAIN = String.raw`[^"\\\x00-\x1f]`;
@@ -18,53 +18,62 @@ export class StringLengths {
   /** Definitions that belong to the grammar. */
   readonly rules = new Map<string, string>();
   readonly #counted: boolean;
+  /** What is counted, each with its own rules. */
+  readonly #units: string[] = [];
 
-  constructor(lengths: readonly StringLength[], vocabulary: number) {
-    const states = lengths.reduce((sum, { fewest, most }) => sum + Math.max(fewest, most ?? 0), 0);
+  constructor(strings: readonly (StringLength | StringRuns)[], vocabulary: number) {
+    const runs = strings.flatMap((string) => "runs" in string ? string.runs : [string]);
+    const states = runs.reduce((sum, { fewest, most }) => sum + Math.max(fewest, most ?? 0), 0);
     this.#counted = states * vocabulary <= MOST_WORK;
   }
 
-  /** What comes after the fewest without a bound is `basic_string_sub`, the library's own rest of a string. */
-  expression({ fewest, most }: StringLength): string {
-    if (this.#counted) {
-      return most === null
-        ? `("\\"" ${PLAIN}{${fewest}} basic_string_sub)`
-        : `("\\"" ${PLAIN}{${fewest},${most}} "\\"")`;
-    }
-    const rest = most === null ? "basic_string_sub" : `${this.#upTo(most - fewest)} "\\""`;
-    return `("\\"" ${this.#exactly(fewest)} ${rest})`;
+  expression(string: StringLength | StringRuns): string {
+    if ("runs" in string) return `("\\"" ${string.runs.map((run) => this.#run(run)).join(" ")} "\\"")`;
+    const { fewest, most } = string;
+    if (most !== null) return `("\\"" ${this.#run({ unit: PLAIN, fewest, most })} "\\"")`;
+    // What comes after the fewest without a bound is the library's own rest of a string.
+    return `("\\"" ${this.#run({ unit: PLAIN, fewest, most: fewest })} basic_string_sub)`;
+  }
+
+  #run({ unit, fewest, most }: CharacterRun): string {
+    if (this.#counted && most !== null) return `${unit}{${fewest},${most}}`;
+    const rest = most === null ? `${unit}*` : this.#upTo(most - fewest, unit);
+    return `${this.#exactly(fewest, unit)} ${rest}`;
   }
 
   /** So many characters, by halves: few rules, which all strings share, at the price of more work for each token. */
-  #exactly(count: number): string {
+  #exactly(count: number, unit: string): string {
     const parts: string[] = [];
     for (let left = count; left > 0;) {
-      const half = largestHalf(left);
-      parts.push(half === null ? `${PLAIN}{${left}}` : this.#full(half));
+      const half = this.#counted ? null : largestHalf(left);
+      parts.push(half === null ? `${unit}{${left}}` : this.#full(half, unit));
       left -= half ?? left;
     }
     return parts.join(" ");
   }
 
   /** 4, 8, 16 … characters. */
-  #full(count: number): string {
-    return this.#rule(`valley_chars_${count}`, () => {
-      if (count === STEP) return `${PLAIN}{${STEP}}`;
-      const half = this.#full(count / 2);
+  #full(count: number, unit: string): string {
+    return this.#rule("chars", count, unit, () => {
+      if (count === STEP) return `${unit}{${STEP}}`;
+      const half = this.#full(count / 2, unit);
       return `${half} ${half}`;
     });
   }
 
   /** At most so many characters; each number of them in one way only. */
-  #upTo(count: number): string {
-    return this.#rule(`valley_most_${count}`, () => {
+  #upTo(count: number, unit: string): string {
+    if (count === 0) return "";
+    return this.#rule("most", count, unit, () => {
       const half = largestHalf(count);
-      if (half === null) return `${PLAIN}{0,${count}}`;
-      return `${this.#full(half)} ${this.#upTo(count - half)} | ${this.#upTo(half - 1)}`;
+      if (half === null) return `${unit}{0,${count}}`;
+      return `${this.#full(half, unit)} ${this.#upTo(count - half, unit)} | ${this.#upTo(half - 1, unit)}`;
     });
   }
 
-  #rule(name: string, body: () => string): string {
+  #rule(kind: string, count: number, unit: string, body: () => string): string {
+    if (!this.#units.includes(unit)) this.#units.push(unit);
+    const name = `valley_${kind}_${this.#units.indexOf(unit)}_${count}`;
     if (!this.rules.has(name)) {
       this.rules.set(name, ""); // its place
       this.rules.set(name, body());
