@@ -53,7 +53,7 @@ export function listen(
     headersTimeout: options.headerSeconds * 1000,
     requestTimeout: options.requestSeconds * 1000,
     keepAliveTimeout: options.keepAliveSeconds * 1000,
-    connectionsCheckingInterval: 1000,
+    connectionsCheckingInterval: 500,
   };
   const take = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     answer(incoming, outgoing, handler, options.stallSeconds * 1000).catch((error) => {
@@ -124,32 +124,47 @@ async function answer(
     outgoing.end();
     return;
   }
-  if (response.headers.get("content-type")?.startsWith("text/event-stream") !== true) {
-    outgoing.end(new Uint8Array(await response.arrayBuffer())); // whole, so that its length is told
-    return;
-  }
-  outgoing.flushHeaders();
-  const reader = response.body.getReader();
-  gone.signal.addEventListener("abort", () => void reader.cancel().catch(() => {}));
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done || gone.signal.aborted) break;
-    if (!outgoing.write(value)) await drained(outgoing, gone.signal, stallMs);
+  const client = { outgoing, gone: gone.signal, stallMs };
+  if (response.headers.get("content-type")?.startsWith("text/event-stream") === true) {
+    outgoing.flushHeaders();
+    const reader = response.body.getReader();
+    gone.signal.addEventListener("abort", () => void reader.cancel().catch(() => {}));
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done || gone.signal.aborted) break;
+      if (!outgoing.write(value)) await taken("drain", client);
+    }
+  } else {
+    const bytes = new Uint8Array(await response.arrayBuffer()); // whole, so that its length is told
+    outgoing.setHeader("content-length", bytes.length);
+    for (let at = 0; at < bytes.length && !gone.signal.aborted; at += PIECE) {
+      if (!outgoing.write(bytes.subarray(at, at + PIECE))) await taken("drain", client);
+    }
   }
   outgoing.end();
+  if (!outgoing.writableFinished) await taken("finish", client);
+}
+
+/** Bytes of a whole answer that a client has the time of a stall to take. */
+const PIECE = 64 << 10;
+
+interface Client {
+  outgoing: ServerResponse;
+  gone: AbortSignal;
+  stallMs: number;
 }
 
 /** Waits until the client has taken what was written; cuts it off when it does not. */
-async function drained(outgoing: ServerResponse, gone: AbortSignal, stallMs: number): Promise<void> {
+async function taken(event: "drain" | "finish", { outgoing, gone, stallMs }: Client): Promise<void> {
   await new Promise<void>((resolve) => {
     const timer = setTimeout(() => outgoing.destroy(), stallMs);
     const done = () => {
       clearTimeout(timer);
       gone.removeEventListener("abort", done);
-      outgoing.off("drain", done);
+      outgoing.off(event, done);
       resolve();
     };
-    outgoing.on("drain", done);
+    outgoing.on(event, done);
     gone.addEventListener("abort", done);
     if (gone.aborted) done();
   });

@@ -86,3 +86,40 @@ Deno.test(
     await server.close();
   },
 );
+
+Deno.test(
+  {
+    name: "so is one that leaves a whole answer; a slow one gets it",
+    sanitizeOps: false,
+    sanitizeResources: false,
+  },
+  async () => {
+    const left = Promise.withResolvers<void>();
+    const large = (request: Request) => {
+      if (request.url.endsWith("/left")) request.signal.addEventListener("abort", () => left.resolve());
+      return new Response(new Uint8Array(24 << 20), { headers: { "content-type": "application/jsonl" } });
+    };
+    const server = await listen({ ...DEFAULT_HTTP, port: 0, stallSeconds: 1 }, large, () => {});
+    const ask = async (path: string) => {
+      const connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+      await connection.write(
+        new TextEncoder().encode(`GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`),
+      );
+      return connection;
+    };
+    const stuck = await ask("/left");
+    await left.promise;
+    stuck.close();
+    // Longer than the time of a stall in all, but never still for so long.
+    const slow = await ask("/slow"), piece = new Uint8Array(1 << 20);
+    let length = 0;
+    for (let read = await slow.read(piece); read !== null; read = await slow.read(piece)) {
+      length += read;
+      await sleep(Math.min(100, read / 5000));
+    }
+    assert(length > 24 << 20, `${length} bytes`);
+    slow.close();
+    server.destroy();
+    await server.close();
+  },
+);
