@@ -158,8 +158,8 @@ async function ofCache(folder: string, sizes: number, missed: Tally): Promise<st
   const { blocks: oldBlocks } = await fill(saved, old);
   await fill(larger, [...old, ...young]);
   const before = digestOf(saved);
-  // Data are written beside the new file before they are copied into it.
-  const held = bytesOn(saved), needed = 2 * (bytesOn(larger) - bytesOn(`${larger}/batches`));
+  // What the save needs at least: the new file beside the old one.
+  const held = bytesOn(saved), needed = bytesOn(larger) - bytesOn(`${larger}/batches`);
   let refused = 0;
   for (let i = 0; i < sizes; i++) {
     await onSmallDisk(`${folder}/disk`, held + SQLITE + needed * i / sizes, async (disk) => {
