@@ -10,7 +10,7 @@ import type { Checkpoint } from "./checkpoint.ts";
 import { checkCoded, copyCodes, copyScales, dequantise } from "./coded_load.ts";
 import { type Format, type Linear, type Shard, type ShardData, wordsOf } from "./linear.ts";
 import type { LinearSpec, RowSource } from "./linear_spec.ts";
-import { QuadTiles, TILE_ROWS, tileStore } from "./quad_tiles.ts";
+import { QUAD_TILE_ROWS, QuadTiles, tileStore } from "./quad_tiles.ts";
 
 /** Uploads a layer. @throws with the tensor named where the shape is not [n, k]. */
 export function loadLinear(runtime: Runtime, checkpoint: Checkpoint, spec: LinearSpec): Linear {
@@ -36,7 +36,7 @@ export function loadLinear(runtime: Runtime, checkpoint: Checkpoint, spec: Linea
   for (let first = 0; first < n; first += perShard) {
     const count = Math.min(perShard, n - first);
     const rows = pad(count, spec.interleave ? 16 : 8);
-    const held = kind === "texture" ? pad(count, TILE_ROWS) : rows;
+    const held = kind === "texture" ? pad(count, QUAD_TILE_ROWS) : rows;
     const sizes = { weight: held * words * 4, scales: coded ? held * groups * 4 : 16 };
     const data = place(runtime, spec.name, kind, sizes);
     const fillWeight = (sink: Sink) => {

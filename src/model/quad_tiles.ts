@@ -1,15 +1,14 @@
 /**
  * The order of weights in textures: tiles of 8 quads (32 rows), in which piece i of all 8 quads lie side by side. So a
- * thread that takes several quads, and the threads beside it, read whole cache lines once, one after another; quads one
- * behind the other lie a power of two apart, which falls on few sets of a cache. Quads one behind the other come in, in
- * pieces of one texel.
+ * thread that takes several quads, and the threads beside it, read neighbouring texels at the same time (what it brings:
+ * bench/SPEED.md). Quads one behind the other come in, in pieces of one texel.
  */
 import { PIECE, type Sink, type Upload } from "../gpu/upload.ts";
 
 const TILE_QUADS = 8;
 
 /** Rows of a layer that one tile holds. */
-export const TILE_ROWS = 4 * TILE_QUADS;
+export const QUAD_TILE_ROWS = 4 * TILE_QUADS;
 
 /** Bytes that quads of so many texels wait in: a piece beside a tile that is not full. */
 export const tileStore = (texels: number): number => PIECE + TILE_QUADS * texels * 16;

@@ -29,9 +29,9 @@ export const cacheKills: Campaign = {
     return {
       did: `${fake.did}; ${demo.did}`,
       figures: `${
-        `${missed}` === "" ? "all answers those of the cold path, nothing left over; " : ""
+        missed.list.length === 0 ? "all answers those of the cold path, nothing left over; " : ""
       }${fake.figures}; ${demo.figures}`,
-      missed: `${missed}` === "" ? [] : [`${missed}`],
+      missed: missed.list,
     };
   },
 };

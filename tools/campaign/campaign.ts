@@ -54,6 +54,11 @@ export class Tally {
     return this.#counts.get(String(name)) ?? 0;
   }
 
+  /** For `Outcome.missed`: all of it as one line; nothing where nothing was counted. */
+  get list(): string[] {
+    return this.#counts.size === 0 ? [] : [`${this}`];
+  }
+
   toString(): string {
     return [...this.#counts].sort(([a], [b]) => a < b ? -1 : 1).map(([name, count]) => `${name}: ${count}`)
       .join(", ");

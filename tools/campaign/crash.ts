@@ -65,10 +65,10 @@ export const crash: Campaign = {
       if (extra > most) missed.add(`${extra} bytes fetched twice, ${most} may be`);
       return {
         did: `${converted} kills of convert, ${pulled} of pull`,
-        figures: `${`${missed}` === "" ? "equal digests each time; " : ""}${
+        figures: `${missed.list.length === 0 ? "equal digests each time; " : ""}${
           (extra / 2 ** 20 / pulled).toFixed(1)
         } MiB fetched twice for each kill of a pull (files of 4 MiB, one range each)`,
-        missed: `${missed}` === "" ? [] : [`${missed}`],
+        missed: missed.list,
       };
     }),
 };

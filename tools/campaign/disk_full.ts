@@ -48,7 +48,7 @@ export const diskFull: Campaign = {
       return {
         did: `${sizes} sizes each, tmpfs`,
         figures: figures.join("; "),
-        missed: `${missed}` === "" ? [] : [`${missed}`],
+        missed: missed.list,
       };
     }),
 };

@@ -50,9 +50,9 @@ export const sweep: Campaign = {
       return {
         did: `${converted.did}; ${pulled.did}`,
         figures: `${
-          `${missed}` === "" ? "0 corrupt files accepted, equal digests, nothing left over; " : ""
+          missed.list.length === 0 ? "0 corrupt files accepted, equal digests, nothing left over; " : ""
         }kept: convert ${figure(converted)}, pull ${figure(pulled)}`,
-        missed: `${missed}` === "" ? [] : [`${missed}`],
+        missed: missed.list,
       };
     }),
 };

@@ -3,6 +3,7 @@
 #
 # --start  a checkpoint with this model's tensors to go on from; else the encoders are trained from nothing first
 # --smoke  two minutes: a few steps of every stage, each must learn
+# FIRST    with --start: number of the first step; another draws other examples than an earlier leg (default 0)
 # WORK     folder for states, logs and the checkpoint (default build/demo); stop and run again to continue
 # PYTHON   a Python 3.11 with tools/demo/requirements.txt installed (default python3)
 # Needs Debian's libespeak-ng1 and ffmpeg. The drawings in assets/ and tokenizer.json are committed; to make them
@@ -29,7 +30,7 @@ step() { # step THREADS LOG MODULE ARGUMENTS…
 if [[ "${1:-}" == "--start" ]]; then
   start=(--start "$2")
   step 1 stage3.log train.stage3 --out "$WORK/stage3.pt" --tokenizer tokenizer.json "${start[@]}" \
-    --scale 0.6 --vision-scale 1 --sizes 13 17 8 --look 44 --steps "${STEPS3:-2500}"
+    --first "${FIRST:-0}" --scale 0.6 --vision-scale 1 --sizes 13 17 8 --look 44 --steps "${STEPS3:-2500}"
 else
   start=()
   step 1 stage1.log train.stage1 --out "$WORK/stage1.pt" --steps "${STEPS1:-4000}" &

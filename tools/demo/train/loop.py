@@ -16,6 +16,8 @@ from torch import Tensor, nn
 # than two threads that wait for each other in every product
 POOL = ThreadPoolExecutor(2)
 
+WARM = 50  # steps in which the rate rises
+
 
 class Muon(torch.optim.Optimizer):
     """Momentum whose update is made orthogonal by Newton–Schulz steps, in float32, scaled like AdamW's updates.
@@ -79,7 +81,7 @@ def optimisers(named: list[tuple[str, Tensor]], muon_lr: float, adam_lr: float,
     return result
 
 
-def rate(step: int, steps: int, warm: int = 50, decay: float = 0.35) -> float:
+def rate(step: int, steps: int, warm: int = WARM, decay: float = 0.35) -> float:
     """Warm-up, a plateau, linear decay to 0 over the last `decay` of the steps."""
     return min(1.0, (step + 1) / warm, (steps - step) / (decay * steps))
 

@@ -20,11 +20,8 @@ from model.config import with_vocabulary
 from model.packing import Batch, Packer, forward
 from model.valley import Valley
 from train import stage1
-from train.loop import POOL, Run, optimisers, rate
+from train.loop import POOL, WARM, Run, optimisers, rate
 from train.mix import Steps
-
-
-WARM = 50  # steps in which a fresh start's rate rises
 
 
 def build(tokenizer: Tokenizer, start: pathlib.Path | None = None) -> tuple[Valley, dict]:
@@ -126,7 +123,7 @@ def main() -> None:
     parser.add_argument("--start", type=pathlib.Path, help="a checkpoint folder to go on from, with its own tokenizer")
     parser.add_argument("--vision", type=pathlib.Path, help="stage 1's state, taken at a fresh start, or with --swap")
     parser.add_argument("--speech", type=pathlib.Path)
-    parser.add_argument("--first", type=int, default=0, help="number of a fresh start's first step: others draw other examples")
+    parser.add_argument("--first", type=int, default=0, help="number of the leg's first step: others draw other examples")
     parser.add_argument("--swap", action="store_true", help="take the vision tower again although the run goes on")
     parser.add_argument("--freeze-vision", action="store_true")
     parser.add_argument("--steps", type=int, default=1200)
@@ -163,10 +160,9 @@ def main() -> None:
     if args.swap and not fresh:
         take_encoders(model, heads, args.vision, None)
     run.step = args.first if fresh else run.step
-    begun = run.step if fresh else -WARM
     sizes = dict(zip(("pictures", "temporal", "texts"), args.sizes))
     data = iter(DataLoader(Steps(packer, run.step, sizes, args.look), batch_size=None, num_workers=1, prefetch_factor=3))
-    end = args.stop or args.steps
+    end = args.first + (args.stop or args.steps)
     parameters = [p for o in run.opts for g in o.param_groups for p in g["params"] if p.requires_grad]
 
     def work(job: tuple) -> tuple[tuple[Tensor | None, ...], dict[str, float]]:
@@ -184,9 +180,9 @@ def main() -> None:
             for p, grad in zip(parameters, grads):
                 if grad is not None:
                     p.grad = grad if p.grad is None else p.grad.add_(grad)
-        warm = min(1.0, (run.step - begun + 1) / WARM)
-        run.apply(rate(run.step, args.steps, decay=args.decay) if over is None else
-                  max(0.0, min(warm, (over - time.time()) / (60 * args.decay_minutes))))
+        done = run.step - args.first
+        run.apply(rate(done, args.steps, decay=args.decay) if over is None else
+                  max(0.0, min((done + 1) / WARM, 1.0, (over - time.time()) / (60 * args.decay_minutes))))
         run.note(notes, 25)
     run.save()
     report(model, packer, 2)
