@@ -3,6 +3,7 @@
  * asked about a picture. What loading costs, and what the host does for one decoded token. `32b` has 8 of its layers.
  */
 import type { MediaFeature, Sampling, SequenceStep } from "../src/families/family.ts";
+import type { LoadStage } from "../src/families/loader.ts";
 import { loadModel } from "../src/families/registry.ts";
 import type { Profile } from "../src/gpu/profiles.ts";
 import type { Runtime } from "../src/gpu/runtime.ts";
@@ -36,10 +37,13 @@ export interface BigResult {
   note: string | null;
   fileBytes: number;
   deviceBytes: number;
-  /** Seconds: reading the file alone (page cache warm), loading it (warm). */
+  /** Seconds: reading the file alone (page cache warm); its weights onto the device (warm). */
   readSeconds: number;
   loadSeconds: number;
   loadOverRead: number;
+  /** Seconds beside it: measuring which kernels suit the device (0 where they are given), using every kernel once. */
+  choosingSeconds: number;
+  warmUpSeconds: number;
   /** Largest resident size while loading, less what was resident before and (on a CPU driver) the device's memory. */
   hostBytesAboveDevice: number;
   loadGBPerSecond: number;
@@ -66,7 +70,11 @@ export async function benchBig(
   profile: Profile | null,
 ): Promise<BigResult> {
   const folder = `${project}weights/synthetic-${shapes.startsWith("valley") ? "" : "valley3-"}${shapes}`;
-  console.log(`${folder}: true shapes, arbitrary int4`);
+  const begun = performance.now();
+  /** What begins now: on a CPU a stage takes minutes. */
+  const stage = (text: string) =>
+    console.log(`${((performance.now() - begun) / 1000).toFixed(0)} s: ${text}`);
+  stage(`${folder}: true shapes, arbitrary int4`);
   const shape = SHAPES[shapes]();
   const fileBytes = writeSynthetic(folder, shape);
   const file = `${folder}/model.safetensors`;
@@ -74,14 +82,21 @@ export async function benchBig(
   const readSeconds = readThrough(file);
   const before = resident("VmRSS");
   resetPeak();
-  const start = performance.now();
+  const begins: { [stage in LoadStage]?: number } = {};
   const model = await loadModel(folder, {
     profile,
+    onStage: (name) => {
+      begins[name] = performance.now();
+      stage(name);
+    },
     kvBytes: KV_BYTES,
     maxSequences: 1,
     mediaBytes: 16 << 20,
   });
-  const loadSeconds = (performance.now() - start) / 1000;
+  const { "choosing kernels": choosing = 0, weights = 0, "warming up": warming = 0 } = begins;
+  const loadSeconds = (warming - weights) / 1000;
+  const choosingSeconds = (weights - choosing) / 1000;
+  const warmUpSeconds = (performance.now() - warming) / 1000;
   const { runtime, trunk } = model as unknown as { runtime: Runtime; trunk: TextTrunk };
   const deviceBytes = runtime.memory.bytes;
   const peak = resident("VmHWM");
@@ -102,6 +117,7 @@ export async function benchBig(
     return { slot: 0, ids, start, positions, mediaRows, blocks, sample: GREEDY };
   };
   const prompt = Uint32Array.from({ length: PROMPT }, (_, i) => 1000 + 37 * i);
+  stage("a picture and a prompt, twice: the first time compiles");
   if (picture !== null) model.encodeMedia(picture, 0);
   await model.read([model.step([step(0, prompt)])]); // compiles
   const pictureSeconds = picture === null ? null : await seconds(async () => {
@@ -109,6 +125,7 @@ export async function benchBig(
     await runtime.gpu.queue.onSubmittedWorkDone();
   });
   const prefillTokensPerSecond = PROMPT / await seconds(() => model.read([model.step([step(0, prompt)])]));
+  stage("decoding");
   let at = PROMPT;
   await model.read([model.step([step(at++, null)]), model.step([step(at++, null)])]); // compiles, records the tape
 
@@ -130,6 +147,7 @@ export async function benchBig(
   const boundOverNeeded = await boundShare(runtime, trunk, async () => {
     await model.read([model.step([step(at++, null)])]);
   });
+  stage("the reading roof");
   const roof = await measureRoof(runtime);
   const read = runtime.profile.memory === "texture" ? roof.readTexture : roof.readBuffer;
   const shareOfRoof = decodeTokensPerSecond * trunk.bytesPerToken / (read * 1e9);
@@ -143,6 +161,8 @@ export async function benchBig(
     readSeconds,
     loadSeconds,
     loadOverRead: loadSeconds / readSeconds,
+    choosingSeconds,
+    warmUpSeconds,
     hostBytesAboveDevice,
     loadGBPerSecond: fileBytes / loadSeconds / 1e9,
     pictureSeconds,
@@ -212,8 +232,13 @@ function print(r: BigResult): void {
   printTable([
     [`${r.shapes}${r.note ? ` (${r.note})` : ""}, synthetic int4`, "", "mark"],
     ["file / on the device", `${gib(r.fileBytes)} / ${gib(r.deviceBytes)}`, ""],
-    ["load / read, both warm", `${r.loadSeconds.toFixed(2)} / ${r.readSeconds.toFixed(2)} s`, ""],
+    [
+      "weights onto the device / read, both warm",
+      `${r.loadSeconds.toFixed(2)} / ${r.readSeconds.toFixed(2)} s`,
+      "",
+    ],
     ["", `${r.loadOverRead.toFixed(2)} (${r.loadGBPerSecond.toFixed(2)} GB/s)`, "≤ 1.3"],
+    ["choice of kernels, warm-up", `${r.choosingSeconds.toFixed(1)}, ${r.warmUpSeconds.toFixed(1)} s`, ""],
     ["host memory above the device's", gib(r.hostBytesAboveDevice), "< 1.5 GiB"],
     ["the prompt's picture", r.pictureSeconds === null ? "none" : `${r.pictureSeconds.toFixed(2)} s`, ""],
     [`prefill of ${PROMPT}`, `${r.prefillTokensPerSecond.toFixed(2)} tokens/s`, ""],

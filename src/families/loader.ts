@@ -6,6 +6,7 @@ import type { Checkpoint } from "../model/checkpoint.ts";
 import type { Precision } from "../model/linear_spec.ts";
 import type { TrunkConfig } from "../model/text_trunk.ts";
 import type { Model } from "./family.ts";
+import type { MadeUp } from "./warm_up.ts";
 
 export interface LoadOptions {
   /** Of float tensors; int4 ones stay int4. */
@@ -24,6 +25,17 @@ export interface LoadOptions {
   profile: Profile | ProfileName | null;
   /** Where measured choices are kept; null: nowhere. */
   profileFile: string | null;
+  /** Told when a stage begins. */
+  onStage: (stage: LoadStage) => void;
+}
+
+/** What loading does, in order: which kernels suit the device, weights onto it, every kernel used once. */
+export type LoadStage = "choosing kernels" | "weights" | "warming up";
+
+/** A model whose weights are on the device, and made-up media that use each of its encoders. */
+export interface Loaded {
+  model: Model;
+  media: readonly MadeUp[];
 }
 
 export interface FamilyLoader {
@@ -35,7 +47,7 @@ export interface FamilyLoader {
     checkpoint: Checkpoint,
     config: Record<string, unknown>,
     options: LoadOptions & { eosIds: number[] },
-  ): Promise<Model>;
+  ): Promise<Loaded>;
 }
 
 /** @throws Error naming a tensor of the checkpoint that nothing computes with. */

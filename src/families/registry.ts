@@ -14,6 +14,7 @@ import { valley1 } from "./valley1/load.ts";
 import { valley2 } from "./valley2/load.ts";
 import { valley2_5 } from "./valley2_5/load.ts";
 import { valley3 } from "./valley3/load.ts";
+import { warmUp } from "./warm_up.ts";
 
 const FAMILIES: FamilyLoader[] = [valley3, valley2_5, valley2, valley1, text];
 
@@ -28,6 +29,7 @@ export const LOAD_DEFAULTS: LoadOptions = {
   verify: "fast",
   profile: null,
   profileFile: null,
+  onStage: () => {},
 };
 
 /** Loads a checkpoint folder onto the GPU. @throws Error naming the file, key or tensor that does not fit. */
@@ -41,12 +43,17 @@ export async function loadModel(folder: string, given: Partial<LoadOptions> = {}
     );
   }
   const runtime = new Runtime(await openGpu());
+  options.onStage("choosing kernels");
   runtime.profile = await profileOf(runtime, options);
   let checkpoint: Checkpoint | null = null;
   try {
+    options.onStage("weights");
     checkpoint = Checkpoint.open(folder, openVerified(folder, options.verify));
-    const model = await family.load(runtime, checkpoint, config, { ...options, eosIds });
+    const { model, media } = await family.load(runtime, checkpoint, config, { ...options, eosIds });
     checkpoint.finishChecks();
+    await runtime.gpu.queue.onSubmittedWorkDone();
+    options.onStage("warming up");
+    await warmUp(model, media);
     return Object.assign(model, { whenLost: runtime.gpu.whenLost });
   } catch (error) {
     runtime.destroy();

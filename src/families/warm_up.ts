@@ -4,6 +4,8 @@
  */
 import type { MediaFeature, Model, SequenceStep } from "./family.ts";
 
+/** Tokens of the made-up prompt at most: more use no other kernels, and take minutes for a big model on a CPU. */
+const PROMPT = 64;
 const SAMPLE = { temperature: 0, topP: 1, topK: 0, minP: 0, seed: 0 };
 
 /** A medium without its numbers. */
@@ -21,7 +23,7 @@ export async function warmUp(model: Model, media: readonly MadeUp[]): Promise<vo
     model.encodeMedia({ ...medium, digest: "", data }, tokens);
     tokens += medium.tokens;
   }
-  const count = Math.min(tokens + 8, info.blockSize * info.numBlocks - 2, info.maxBatchTokens);
+  const count = Math.min(tokens + 8, PROMPT, info.blockSize * info.numBlocks - 2, info.maxBatchTokens);
   const blocks = Uint32Array.from({ length: Math.ceil((count + 2) / info.blockSize) }, (_, i) => i);
   const step = (start: number, ids: Uint32Array | null, mediaRows: Int32Array | null): SequenceStep => {
     const rows = ids?.length ?? 1;

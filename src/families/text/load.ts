@@ -9,6 +9,6 @@ export const text: FamilyLoader = {
   async load(runtime, checkpoint, json, options) {
     const config = readTextConfig(json);
     const blocks = planBlocks(runtime, config.trunk, config.maxContext, options);
-    return await TextModel.load(runtime, checkpoint, config, { ...options, blocks });
+    return { model: await TextModel.load(runtime, checkpoint, config, { ...options, blocks }), media: [] };
   },
 };

@@ -1,7 +1,6 @@
-/** Valley (2023) for the registry: config → memory plan → model, warmed up. */
+/** Valley (2023) for the registry: config → memory plan → model. */
 import { patchesOfSide, patchRowWidth } from "../../model/vision_clip.ts";
 import { type FamilyLoader, planBlocks, planMediaRows } from "../loader.ts";
-import { warmUp } from "../warm_up.ts";
 import { isValley1, readValley1Config } from "./config.ts";
 import { loadValley1 } from "./model.ts";
 
@@ -18,12 +17,14 @@ export const valley1: FamilyLoader = {
     const model = await loadValley1(runtime, checkpoint, config, { ...options, blocks, mediaRows });
     const patches = patchesOfSide(vision) ** 2;
     const length = FRAMES * patches * patchRowWidth(vision);
-    await warmUp(model, [{
-      kind: "video",
-      tokens: patches + FRAMES,
-      length,
-      shape: [FRAMES],
-    }]);
-    return model;
+    return {
+      model,
+      media: [{
+        kind: "video",
+        tokens: patches + FRAMES,
+        length,
+        shape: [FRAMES],
+      }],
+    };
   },
 };

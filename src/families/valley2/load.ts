@@ -1,7 +1,6 @@
-/** Valley2 for the registry: config → memory plan → model, warmed up. */
+/** Valley2 for the registry: config → memory plan → model. */
 import { patchesOfSide, patchRowWidth } from "../../model/vision_clip.ts";
 import { type FamilyLoader, planBlocks, planMediaRows } from "../loader.ts";
-import { warmUp } from "../warm_up.ts";
 import { isValley2, readValley2Config } from "./config.ts";
 import { loadValley2 } from "./model.ts";
 import { pictureTokens } from "./picture.ts";
@@ -21,12 +20,14 @@ export const valley2: FamilyLoader = {
     const [first, second] = pictureTokens(shape, config);
     const length = patchesOfSide(siglip) ** 2 * patchRowWidth(siglip) +
       GRID[0] * GRID[1] * qwen2vl.channels * qwen2vl.temporalPatch * qwen2vl.patch ** 2;
-    await warmUp(model, [{
-      kind: "image",
-      tokens: first + second,
-      length,
-      shape: [1, shape.width, shape.height, ...GRID],
-    }]);
-    return model;
+    return {
+      model,
+      media: [{
+        kind: "image",
+        tokens: first + second,
+        length,
+        shape: [1, shape.width, shape.height, ...GRID],
+      }],
+    };
   },
 };

@@ -1,6 +1,5 @@
-/** Valley2.5 for the registry: config → memory plan → model, warmed up. */
+/** Valley2.5 for the registry: config → memory plan → model. */
 import { type FamilyLoader, planBlocks, planMediaRows } from "../loader.ts";
-import { warmUp } from "../warm_up.ts";
 import { isValley25, readValley25Config } from "./config.ts";
 import { loadValley25 } from "./model.ts";
 
@@ -17,12 +16,14 @@ export const valley2_5: FamilyLoader = {
     const model = await loadValley25(runtime, checkpoint, config, { ...options, blocks, mediaRows });
     const rows = GRID[1] * GRID[2];
     const width = vision.channels * vision.temporalPatch * vision.patch ** 2;
-    await warmUp(model, [{
-      kind: "image",
-      tokens: rows / vision.merge ** 2,
-      length: rows * width,
-      shape: GRID,
-    }]);
-    return model;
+    return {
+      model,
+      media: [{
+        kind: "image",
+        tokens: rows / vision.merge ** 2,
+        length: rows * width,
+        shape: GRID,
+      }],
+    };
   },
 };

@@ -1,8 +1,8 @@
-/** Valley3 for the registry: config → memory plan → model, warmed up. */
+/** Valley3 for the registry: config → memory plan → model. */
 import { audioTokens } from "../../model/audio_aut.ts";
 import { type FamilyLoader, planBlocks, planMediaRows } from "../loader.ts";
 import { isValley3, readValley3Config } from "./config.ts";
-import { warmUp } from "../warm_up.ts";
+import type { MadeUp } from "../warm_up.ts";
 import { Valley3Model } from "./model.ts";
 
 const FRAMES = 120; // two chunks: the padded one too
@@ -19,10 +19,10 @@ export const valley3: FamilyLoader = {
     const model = await Valley3Model.load(runtime, checkpoint, config, { ...options, blocks, mediaRows });
     const { vision, audio, merge } = model.shapes;
     const rows = GRID[0] * GRID[1] * GRID[2];
-    await warmUp(model, [
+    const media: MadeUp[] = [
       { kind: "image", tokens: rows / merge ** 2, length: rows * vision, shape: GRID },
       { kind: "audio", tokens: audioTokens(FRAMES), length: audio * FRAMES, shape: [audio, FRAMES] },
-    ]);
-    return model;
+    ];
+    return { model, media };
   },
 };

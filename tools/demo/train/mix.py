@@ -15,7 +15,7 @@ TEXTS = {("text", "plain"): 16, ("text", "tools"): 30, ("text", "think"): 2, ("p
 # questions that need more practice than others
 WEIGHTS = {"product_price": 1.5, "product_tag": 1.5, "product_name": 1.3, "product_describe": 1.3, "product_json": 1.3,
            "product_background": 0.2, "product_tag_colour": 0.4, "product_category": 0.7, "shapes_background": 0.3,
-           "shapes_count_of": 1.0, "shapes_describe": 0.6}
+           "shapes_count_of": 2.0, "shapes_describe": 0.6}
 SECONDS = [2.0, 2.5, 2.5, 3.0, 3.0, 3.5, 4.0]
 FRAMES = [4, 4, 4, 4, 4, 6, 6, 8]
 
