@@ -46,7 +46,7 @@ const WITH_MODELS: Record<string, (options: Options) => Promise<object>> = {
 };
 
 const USAGE = `usage: deno task bench ${[...Object.keys(ON_DEVICE), ...Object.keys(WITH_MODELS)].join("|")}
-  [--json FILE] [--profile threads|workgroups|textures]
+  [--json FILE] [--profile threads|workgroups|textures|images]
   8b: [--model or --shapes ${SHAPE_NAMES.join("|")}] [--tokens N]`;
 
 async function main(): Promise<number> {

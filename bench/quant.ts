@@ -7,7 +7,8 @@
 import { readCheckpointFiles } from "../src/prompt/checkpoint_files.ts";
 import { Tokenizer } from "../src/prompt/tokenizer.ts";
 import type { Profile } from "../src/gpu/profiles.ts";
-import { convert, type ConvertOptions } from "../src/weights/convert.ts";
+import { convert } from "../src/weights/convert.ts";
+import type { ConvertOptions } from "../src/weights/convert_job.ts";
 import { INT4_BITS } from "../src/weights/mixed.ts";
 import { activations, WINDOW } from "../src/commands/calibration.ts";
 import { llamaQuantize, type LlamaType } from "./peers/llama_quantize.ts";

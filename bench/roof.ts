@@ -75,11 +75,18 @@ export async function measureRoof(runtime: Runtime): Promise<Roof> {
         );
         readBuffer = Math.max(readBuffer, gbps(ms));
       }
-      const ms = await millisecondsOf(
-        runtime,
-        (p) => p.run(streamTexture, { x: texels, out }, shape, { WG }),
-      );
-      readTexture = Math.max(readTexture, gbps(ms));
+      for (
+        const way of runtime.gpu.has.storageReads ? ["sampled", "storage"] as const : ["sampled"] as const
+      ) {
+        const { profile } = runtime;
+        runtime.profile = { ...profile, texels: way };
+        const ms = await millisecondsOf(
+          runtime,
+          (p) => p.run(streamTexture, { x: texels, out }, shape, { WG }),
+        );
+        runtime.profile = profile;
+        readTexture = Math.max(readTexture, gbps(ms));
+      }
     }
   }
   let fma = 0;

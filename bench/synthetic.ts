@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { planOf } from "../src/weights/convert_file.ts";
-import { realDisk, writeAll } from "../src/weights/disk.ts";
+import { realDisk } from "../src/weights/disk.ts";
+import { writeAll } from "../src/weights/disk_file.ts";
 import { becomesInt4 } from "../src/weights/keep_rule.ts";
 import { FORMAT, type Manifest, writeManifest } from "../src/weights/manifest.ts";
 import { type PlannedTensor, safetensorsHeader } from "../src/weights/safetensors_writer.ts";
@@ -53,6 +54,7 @@ export function writeSynthetic(folder: string, { config, tensors }: ModelShape):
     revision: "",
     reasoning: "none",
     recipe: "synthetic",
+    stamp: "",
     sizes: { [FILE]: size },
     headers: { [FILE]: createHash("sha256").update(header).digest("hex") },
     files: {},

@@ -6,7 +6,7 @@
 
 import { parseArgs } from "node:util";
 import { dirname, join, relative, resolve } from "node:path";
-import { VARIABLES } from "./setup/permissions.ts";
+import { SYSTEM, VARIABLES } from "./setup/permissions.ts";
 
 const PROJECT = resolve(import.meta.dirname ?? ".", "..");
 /** Worker entries: started by `new URL("./x.ts", import.meta.url)`, so Deno does not see them as imports. */
@@ -47,6 +47,7 @@ export function compileArgs(output: string): string[] {
     "--allow-write",
     `--allow-env=${VARIABLES.join(",")}`,
     "--ignore-env",
+    SYSTEM,
     "--allow-run=ffmpeg,ffprobe",
     ...[...workers(), "web"].filter(isThere).flatMap((path) => ["--include", path]),
     "--output",

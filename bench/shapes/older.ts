@@ -1,5 +1,9 @@
 /** Published sizes of Valley2.5, Valley2 and Valley (2023) (their specs' tables) as config.json and lists of tensors. */
-import type { ModelShape, TensorShape } from "./shape.ts";
+import { readValley1Config } from "../../src/families/valley1/config.ts";
+import { readValley2Config } from "../../src/families/valley2/config.ts";
+import { pictureTokens } from "../../src/families/valley2/picture.ts";
+import { patchesOfSide, patchRowWidth } from "../../src/model/vision_clip.ts";
+import { type ModelShape, patchPicture, type TensorShape } from "./shape.ts";
 
 /** A matrix (or a norm's vector) with its bias. */
 const layer = (name: string, ...shape: number[]): TensorShape[] => [
@@ -20,6 +24,8 @@ interface Trunk {
 }
 
 const HEAD = 128;
+/** Of Valley (2023)'s clip. */
+const FRAMES = 2;
 
 function trunk(t: Trunk): TensorShape[] {
   const { hidden, intermediate } = t;
@@ -118,7 +124,7 @@ export function valley2_5(): ModelShape {
       navit_merger_hidden_dim: 65536,
     },
     tensors: [...trunk(sizes), ...qwen2vl(65536, sizes.hidden)],
-    patchWidth: 3 * 2 * 14 ** 2,
+    medium: patchPicture(14),
   };
 }
 
@@ -133,18 +139,29 @@ export function valley2(): ModelShape {
     bias: true,
   };
   const p = "model.vision_tower.vision_tower.vision_model.";
+  const json = {
+    ...trunkConfig(sizes),
+    architectures: ["ValleyQwen2ForCausalLM"],
+    rope_theta: 1e6,
+    max_position_embeddings: 32768,
+    eagle_vision_tower: "Qwen/Qwen2-VL-7B-Instruct",
+    mm_projector_type: "ovis_conv_adapter",
+    mlp_hidden_dim: 32000,
+    num_patches_per_side: 14,
+  };
+  const config = readValley2Config(json);
+  const { siglip, qwen2vl: tower } = config;
+  const shape = { tiles: 1, width: siglip.side, height: siglip.side, grid: [4, 4] as const };
+  const [first, second] = pictureTokens(shape, config);
   return {
-    config: {
-      ...trunkConfig(sizes),
-      architectures: ["ValleyQwen2ForCausalLM"],
-      rope_theta: 1e6,
-      max_position_embeddings: 32768,
-      eagle_vision_tower: "Qwen/Qwen2-VL-7B-Instruct",
-      mm_projector_type: "ovis_conv_adapter",
-      mlp_hidden_dim: 32000,
-      num_patches_per_side: 14,
+    config: json,
+    medium: {
+      kind: "image",
+      tokens: first + second,
+      length: patchesOfSide(siglip) ** 2 * patchRowWidth(siglip) +
+        16 * tower.channels * tower.temporalPatch * tower.patch ** 2,
+      shape: [1, siglip.side, siglip.side, 4, 4],
     },
-    patchWidth: null,
     tensors: [
       ...trunk(sizes),
       ...square(p, 27, 1152, 4304, 729),
@@ -164,15 +181,23 @@ export function valley1(size: "7b" | "13b"): ModelShape {
     ? { vocabulary: 32007, hidden: 4096, layers: 32, heads: 32, kvHeads: 32, intermediate: 11008 }
     : { vocabulary: 32007, hidden: 5120, layers: 40, heads: 40, kvHeads: 40, intermediate: 13824 };
   const p = "model.vision_tower.vision_model.";
+  const json = {
+    ...trunkConfig(sizes),
+    architectures: ["ValleyLlamaForCausalLM"],
+    max_position_embeddings: size === "7b" ? 4096 : 2048,
+    mm_vision_tower: "openai/clip-vit-large-patch14",
+    mm_vision_select_layer: -2,
+  };
+  const { vision } = readValley1Config(json);
+  const patches = patchesOfSide(vision) ** 2;
   return {
-    config: {
-      ...trunkConfig(sizes),
-      architectures: ["ValleyLlamaForCausalLM"],
-      max_position_embeddings: size === "7b" ? 4096 : 2048,
-      mm_vision_tower: "openai/clip-vit-large-patch14",
-      mm_vision_select_layer: -2,
+    config: json,
+    medium: {
+      kind: "video",
+      tokens: patches + FRAMES,
+      length: FRAMES * patches * patchRowWidth(vision),
+      shape: [FRAMES],
     },
-    patchWidth: null,
     tensors: [
       ...trunk(sizes),
       ...square(p, 24, 1024, 4096, 257),

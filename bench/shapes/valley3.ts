@@ -1,5 +1,5 @@
 /** Valley3's published sizes (VALLEY3.md's table) as config.json and as the list of its tensors. */
-import type { ModelShape, TensorShape } from "./shape.ts";
+import { type ModelShape, patchPicture, type TensorShape } from "./shape.ts";
 
 const SIZES = {
   "8b": { hidden: 4096, layers: 36, heads: 32, intermediate: 12288 },
@@ -15,7 +15,7 @@ export function valley3(size: keyof typeof SIZES, layers = SIZES[size].layers): 
   return {
     config: config(size, layers),
     tensors: [...text(size, layers), ...vision(size), ...audio(size)],
-    patchWidth: 3 * 2 * VISION.patch ** 2,
+    medium: patchPicture(VISION.patch),
     ...(layers < SIZES[size].layers ? { note: `${layers} of ${SIZES[size].layers} layers` } : {}),
   };
 }

@@ -4,6 +4,7 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import { linesOf, parseLine, prefixKey } from "./batch_line.ts";
+import { HeavyLineError } from "./heavy_line.ts";
 
 export interface IndexedLine {
   n: number;
@@ -52,8 +53,8 @@ export class BatchIndex {
       n++;
       if (text.trim() === "") continue;
       try {
-        const request = parseLine(text);
-        insert.run(n, offset, length, request.customId, prefixKey(request));
+        const { customId, key } = entryOf(text);
+        insert.run(n, offset, length, customId, key);
       } catch (error) {
         const { message } = error as Error;
         const reason = /UNIQUE/.test(message) ? "its custom_id was there before" : message;
@@ -112,6 +113,17 @@ export class BatchIndex {
 
   close(): void {
     this.#db.close();
+  }
+}
+
+/** A line that is too heavy has its place too: its answer is an error. */
+function entryOf(text: string): { customId: string; key: string } {
+  try {
+    const request = parseLine(text);
+    return { customId: request.customId, key: prefixKey(request) };
+  } catch (error) {
+    if (error instanceof HeavyLineError) return { customId: error.customId, key: "" };
+    throw error;
   }
 }
 

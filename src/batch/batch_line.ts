@@ -1,4 +1,5 @@
 /** Lines of OpenAI's batch files. */
+import { refuseHeavy } from "./heavy_line.ts";
 
 export interface BatchRequest {
   customId: string;
@@ -12,8 +13,9 @@ export const BATCH_URLS = ["/v1/chat/completions", "/v1/completions", "/v1/respo
 /** Bytes of one line: as the server's body limit. */
 export const MOST_LINE = 48 << 20;
 
-/** @throws Error saying what is wrong with the line */
+/** @throws Error saying what is wrong with the line; HeavyLineError where it is not looked into */
 export function parseLine(text: string): BatchRequest {
+  refuseHeavy(text);
   let value: Record<string, unknown>;
   try {
     value = JSON.parse(text);

@@ -1,6 +1,8 @@
 /** Answers every line of a batch file once, from wherever `send` gets its answers. */
 import { setTimeout as pause } from "node:timers/promises";
-import { type BatchAnswer, parseLine } from "./batch_line.ts";
+import { type BatchAnswer, type BatchRequest, parseLine } from "./batch_line.ts";
+import { HeavyLineError } from "./heavy_line.ts";
+import { onDisk } from "../common/disk_full.ts";
 import { BatchIndex, type IndexedLine } from "./batch_index.ts";
 
 export interface BatchOptions {
@@ -91,7 +93,8 @@ export async function runBatch(options: BatchOptions): Promise<BatchResult> {
         for (const line of queue) {
           options.signal?.throwIfAborted();
           const answer = await answerOf(readLine(source, line), first, options);
-          append(answer.error === null ? files.output : files.errors, answer);
+          if (answer.error === null) append(output, files.output, answer);
+          else append(errors, files.errors, answer);
           if (answer.error === null) result.answered++;
           else result.failed++;
           onProgress?.(result.answered + result.failed, lines);
@@ -130,17 +133,35 @@ function readLine(file: Deno.FsFile, { offset, length }: IndexedLine): string {
   return new TextDecoder().decode(bytes);
 }
 
-/** Whole lines only: what a kill cuts off is removed by the next run. */
-function append(file: Deno.FsFile, answer: BatchAnswer): void {
+/** Whole lines only: what a kill cuts off is removed by the next run. @throws DiskFullError */
+function append(path: string, file: Deno.FsFile, answer: BatchAnswer): void {
   const bytes = new TextEncoder().encode(JSON.stringify(answer) + "\n");
-  for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+  let at = 0;
+  try {
+    onDisk(path, () => {
+      while (at < bytes.length) at += file.writeSync(bytes.subarray(at));
+    });
+  } catch (error) {
+    // A shorter line of another request may still find room: it must not stand behind half of this one.
+    if (at > 0) file.truncateSync(file.statSync().size - at);
+    throw error;
+  }
 }
 
 /** @param first which server is asked first */
 async function answerOf(text: string, first: number, options: BatchOptions): Promise<BatchAnswer> {
-  const { customId, url, body } = parseLine(text);
+  const id = `batch_req_${crypto.randomUUID().replaceAll("-", "")}`;
+  let request: BatchRequest;
+  try {
+    request = parseLine(text);
+  } catch (error) {
+    if (!(error instanceof HeavyLineError)) throw error;
+    const { customId, code, message } = error;
+    return { id, custom_id: customId, response: null, error: { code, message } };
+  }
+  const { customId, url, body } = request;
   const { send, signal, backoff = 500, waitOut = [] } = options;
-  const named = { id: `batch_req_${crypto.randomUUID().replaceAll("-", "")}`, custom_id: customId };
+  const named = { id, custom_id: customId };
   let problem: NonNullable<BatchAnswer["error"]>;
   for (let attempt = 0, failures = 0;; attempt++) {
     let wait = Math.min(60_000, backoff * 2 ** Math.floor(attempt / 2));

@@ -1,5 +1,9 @@
-/** Files and batches of a server, in SQLite and a folder: they outlive it. Each belongs to the key that made it. */
-import { DatabaseSync } from "node:sqlite";
+/**
+ * Files and batches of a server, in SQLite and a folder: they outlive it. Each belongs to the key that made it.
+ * Whatever is written fails with DiskFullError where there is no room, and leaves nothing half-written.
+ */
+import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { onDisk } from "../common/disk_full.ts";
 
 export interface StoredFile {
   id: string;
@@ -37,88 +41,116 @@ const newId = (kind: string): string => `${kind}-${crypto.randomUUID().replaceAl
 
 export class BatchStore {
   readonly #db: DatabaseSync;
+  readonly #path: string;
 
   /** @param folder is made; one server at a time */
   constructor(readonly folder: string) {
-    Deno.mkdirSync(`${folder}/files`, { recursive: true });
-    this.#db = new DatabaseSync(`${folder}/batches.sqlite`);
-    this.#db.exec(`PRAGMA journal_mode = WAL;
-      CREATE TABLE IF NOT EXISTS file (id TEXT PRIMARY KEY, owner TEXT NOT NULL, filename TEXT NOT NULL,
-        purpose TEXT NOT NULL, bytes INTEGER NOT NULL, created INTEGER NOT NULL);
-      CREATE TABLE IF NOT EXISTS batch (id TEXT PRIMARY KEY, owner TEXT NOT NULL, input TEXT NOT NULL,
-        endpoint TEXT NOT NULL, metadata TEXT NOT NULL, status TEXT NOT NULL, created INTEGER NOT NULL,
-        started INTEGER, finished INTEGER, output TEXT, errors TEXT, total INTEGER NOT NULL DEFAULT 0,
-        completed INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0, problem TEXT)`);
+    this.#path = `${folder}/batches.sqlite`;
+    this.#db = onDisk(this.#path, () => {
+      Deno.mkdirSync(`${folder}/files`, { recursive: true });
+      return opened(this.#path);
+    });
   }
 
   path(fileId: string): string {
     return `${this.folder}/files/${fileId}`;
   }
 
+  /** SQLite undoes a statement that fails. */
+  #change(sql: string, ...values: SQLInputValue[]): void {
+    onDisk(this.#path, () => this.#db.prepare(sql).run(...values));
+  }
+
+  #rows<T>(sql: string, ...values: SQLInputValue[]): T[] {
+    return onDisk(this.#path, () => this.#db.prepare(sql).all(...values)) as T[];
+  }
+
   addFile(owner: string, filename: string, purpose: string, content: Uint8Array): StoredFile {
-    const id = newId("file");
-    Deno.writeFileSync(this.path(id), content);
-    return this.enterFile({ id, owner, filename, purpose, bytes: content.length, created: now() });
+    const id = newId("file"), path = this.path(id);
+    try {
+      onDisk(path, () => Deno.writeFileSync(path, content));
+      return this.enterFile({ id, owner, filename, purpose, bytes: content.length, created: now() });
+    } catch (error) {
+      this.#remove(path);
+      throw error;
+    }
   }
 
   enterFile(file: StoredFile): StoredFile {
-    this.#db.prepare("INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?)")
-      .run(file.id, file.owner, file.filename, file.purpose, file.bytes, file.created);
+    const { id, owner, filename, purpose, bytes, created } = file;
+    const sql = "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?)";
+    this.#change(sql, id, owner, filename, purpose, bytes, created);
     return file;
   }
 
   file(owner: string, id: string): StoredFile | null {
-    const row = this.#db.prepare("SELECT * FROM file WHERE id = ? AND owner = ?").get(id, owner);
-    return row === undefined ? null : row as unknown as StoredFile;
+    return this.#rows<StoredFile>("SELECT * FROM file WHERE id = ? AND owner = ?", id, owner)[0] ?? null;
   }
 
   files(owner: string): StoredFile[] {
-    return this.#db.prepare("SELECT * FROM file WHERE owner = ? ORDER BY created DESC, id LIMIT 10000")
-      .all(owner) as unknown as StoredFile[];
+    return this.#rows("SELECT * FROM file WHERE owner = ? ORDER BY created DESC, id LIMIT 10000", owner);
   }
 
   removeFile({ id, owner }: StoredFile): void {
-    this.#db.prepare("DELETE FROM file WHERE id = ? AND owner = ?").run(id, owner);
-    for (const end of ["", ".index"]) {
-      try {
-        Deno.removeSync(this.path(id) + end);
-      } catch { /* it was not there */ }
-    }
+    // First the content: on a full disk it makes the room that the rest needs.
+    for (const end of ["", ".index"]) this.#remove(this.path(id) + end);
+    this.#change("DELETE FROM file WHERE id = ? AND owner = ?", id, owner);
+  }
+
+  #remove(path: string): void {
+    try {
+      Deno.removeSync(path);
+    } catch { /* it was not there */ }
   }
 
   addBatch(owner: string, input: string, endpoint: string, metadata: string): StoredBatch {
     const id = newId("batch");
-    this.#db.prepare(
+    this.#change(
       "INSERT INTO batch (id, owner, input, endpoint, metadata, status, created) VALUES (?, ?, ?, ?, ?, ?, ?)",
-    ).run(id, owner, input, endpoint, metadata, "validating", now());
+      ...[id, owner, input, endpoint, metadata, "validating", now()],
+    );
     return this.batch(owner, id)!;
   }
 
   batch(owner: string, id: string): StoredBatch | null {
-    const row = this.#db.prepare("SELECT * FROM batch WHERE id = ? AND owner = ?").get(id, owner);
-    return row === undefined ? null : row as unknown as StoredBatch;
+    return this.#rows<StoredBatch>("SELECT * FROM batch WHERE id = ? AND owner = ?", id, owner)[0] ?? null;
   }
 
   batches(owner: string): StoredBatch[] {
-    return this.#db.prepare("SELECT * FROM batch WHERE owner = ? ORDER BY created DESC, id LIMIT 1000")
-      .all(owner) as unknown as StoredBatch[];
+    return this.#rows("SELECT * FROM batch WHERE owner = ? ORDER BY created DESC, id LIMIT 1000", owner);
   }
 
   /** The oldest that is not over. */
   nextOpen(): StoredBatch | null {
-    const row = this.#db.prepare(
+    return this.#rows<StoredBatch>(
       "SELECT * FROM batch WHERE status IN ('validating', 'in_progress', 'cancelling') ORDER BY created, rowid LIMIT 1",
-    ).get();
-    return row === undefined ? null : row as unknown as StoredBatch;
+    )[0] ?? null;
   }
 
   /** All changes or, when the process is killed, none. */
   update(id: string, changes: Partial<StoredBatch>): void {
     const columns = Object.keys(changes).map((column) => `${column} = ?`).join(", ");
-    this.#db.prepare(`UPDATE batch SET ${columns} WHERE id = ?`).run(...Object.values(changes), id);
+    this.#change(`UPDATE batch SET ${columns} WHERE id = ?`, ...Object.values(changes), id);
   }
 
   close(): void {
     this.#db.close();
+  }
+}
+
+function opened(path: string): DatabaseSync {
+  const db = new DatabaseSync(path);
+  try {
+    db.exec(`PRAGMA journal_mode = WAL;
+      CREATE TABLE IF NOT EXISTS file (id TEXT PRIMARY KEY, owner TEXT NOT NULL, filename TEXT NOT NULL,
+        purpose TEXT NOT NULL, bytes INTEGER NOT NULL, created INTEGER NOT NULL);
+      CREATE TABLE IF NOT EXISTS batch (id TEXT PRIMARY KEY, owner TEXT NOT NULL, input TEXT NOT NULL,
+        endpoint TEXT NOT NULL, metadata TEXT NOT NULL, status TEXT NOT NULL, created INTEGER NOT NULL,
+        started INTEGER, finished INTEGER, output TEXT, errors TEXT, total INTEGER NOT NULL DEFAULT 0,
+        completed INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0, problem TEXT)`);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
   }
 }

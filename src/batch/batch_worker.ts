@@ -1,4 +1,6 @@
 /** Works off the batches of a server one after the other, on the engine that answers everybody else too. */
+import { setTimeout as pause } from "node:timers/promises";
+import { diskFull } from "../common/disk_full.ts";
 import { runBatch, type Sent } from "./batch_run.ts";
 import type { BatchStore, StoredBatch } from "./batch_store.ts";
 
@@ -23,6 +25,8 @@ export interface BatchHost {
 
 /** Requests under way at a time, in half of the places at most: others shall find room. */
 const PARALLEL = 4;
+/** Milliseconds until a batch that found the disk full goes on. */
+const UNTIL_ROOM = 5000;
 const now = (): number => Math.floor(Date.now() / 1000);
 
 export class BatchWorker {
@@ -31,7 +35,12 @@ export class BatchWorker {
   #cancel: { id: string; controller: AbortController } | null = null;
   #running: Promise<void> | null = null;
 
-  constructor(readonly store: BatchStore, private readonly host: BatchHost) {}
+  /** @param untilRoom milliseconds */
+  constructor(
+    readonly store: BatchStore,
+    private readonly host: BatchHost,
+    private readonly untilRoom = UNTIL_ROOM,
+  ) {}
 
   /** Begins with what is there, if it is not at work already. */
   wake(): void {
@@ -52,11 +61,26 @@ export class BatchWorker {
   }
 
   async #work(): Promise<void> {
-    for (let batch; !this.#stop.signal.aborted && (batch = this.store.nextOpen()) !== null;) {
-      if (batch.status === "cancelling") {
-        this.store.update(batch.id, { status: "cancelled", finished: now() });
-      } else await this.#run(batch);
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        if (!await this.#next()) return;
+      } catch (error) {
+        if (!diskFull(error)) throw error;
+        this.host.report(error);
+        await pause(this.untilRoom, undefined, { signal }).catch(() => {});
+      }
     }
+  }
+
+  /** @returns false: none is open. @throws where the disk is full: the batch stays as it is */
+  async #next(): Promise<boolean> {
+    const batch = this.store.nextOpen();
+    if (batch === null) return false;
+    if (batch.status === "cancelling") {
+      this.store.update(batch.id, { status: "cancelled", finished: now() });
+    } else await this.#run(batch);
+    return true;
   }
 
   async #run({ id, owner, input, endpoint, started }: StoredBatch): Promise<void> {
@@ -107,6 +131,7 @@ export class BatchWorker {
     } catch (error) {
       if (this.#stop.signal.aborted) return;
       const ended = controller.signal.aborted;
+      if (diskFull(error) && !ended) throw error;
       if (ended) this.#enter(owner, files);
       store.update(id, {
         status: ended && known ? "cancelled" : "failed",

@@ -4,7 +4,8 @@ import { createHash } from "node:crypto";
 import { basename, resolve } from "node:path";
 import { loadPrompt } from "../families/registry_prompt.ts";
 import { Media } from "../prompt/media.ts";
-import { convert, type ConvertOptions } from "../weights/convert.ts";
+import { convert } from "../weights/convert.ts";
+import type { ConvertOptions } from "../weights/convert_job.ts";
 import { INT4_BITS, INT8_BITS } from "../weights/mixed.ts";
 import { REASONING } from "../weights/manifest.ts";
 import { bytesText, durationText } from "../weights/progress.ts";
@@ -19,7 +20,8 @@ export const CONVERT_USAGE =
 Turns SOURCE into a folder TARGET with int4 weights. SOURCE is the folder of a published checkpoint (safetensors of
 bf16, f16 or f32; 4-bit GPTQ and AWQ keep their codes) or a .gguf file of a llama, qwen2 or qwen3 text model: Q4_0, Q4_1 and
 Q8_0 without loss, Q4_K with its codes; beside such, F16, BF16 and F32 stay as they are and other types become 8 bits.
-Cut off at any moment, the same command goes on where it stopped; TARGET is served only once it is whole.
+Cut off at any moment, the same command goes on where it stopped; TARGET is served only once it is whole. A SOURCE
+whose files have not changed since is not converted again; one that was written again is.
 
   --rounding search   smaller error, several times slower
   --calibrate TEXT    search, weighted by what the text file TEXT brings to each matrix of the text trunk: a third of
@@ -29,7 +31,7 @@ Cut off at any moment, the same command goes on where it stopped; TARGET is serv
   --workers N         cores that quantise (default: all); the result is the same
   --reasoning R       none (default); prompted: a Think model, which thinks unless asked not to; optional: when asked
 
-  --force             convert again what is converted already
+  --force             convert again though SOURCE has not changed
 
 Examples:
   valley convert ~/Valley3-8B-Instruct ~/valley3-8b-int4

@@ -25,7 +25,7 @@ export async function obtainModel(model: string, env: Env, terminal: Terminal): 
   const root = modelsRoot(env);
   const there = convertedEarlier(root, id, revision);
   if (there !== null) return there;
-  const { folder, commit } = isOffline(env)
+  const { folder, commit, content } = isOffline(env)
     ? earlier(root, id, revision)
     : await pullWithProgress(root, id, terminal, { hub: hubOptions(env), revision });
   const target = convertedFolder(root, id, commit);
@@ -34,13 +34,13 @@ export async function obtainModel(model: string, env: Env, terminal: Terminal): 
   await withProgress(
     { verb: "converting" },
     terminal,
-    (onProgress) => convert(folder, target, { source: id, revision: commit, reasoning, onProgress }),
+    (onProgress) => convert(folder, target, { source: id, revision: commit, content, reasoning, onProgress }),
     doneText("converting"),
   );
   return target;
 }
 
-function earlier(root: string, id: string, revision: string): { folder: string; commit: string } {
+function earlier(root: string, id: string, revision: string): Pulled {
   const found = pulledEarlier(root, id, revision);
   if (found !== null) return found;
   throw new Error(`Cannot serve ${id} offline: it was not pulled whole into ${root}; pull it while online`);

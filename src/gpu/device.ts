@@ -10,6 +10,8 @@ export interface GpuFeatures {
   timestamps: boolean;
   /** `packed_4x8_integer_dot_product` of the WGSL language. */
   dot4: boolean;
+  /** `readonly_and_readwrite_storage_textures` of the WGSL language. */
+  storageReads: boolean;
 }
 
 export interface GpuLimits {
@@ -106,6 +108,7 @@ export async function openGpu(): Promise<Gpu> {
       subgroups: device.features.has("subgroups" as GPUFeatureName),
       timestamps: device.features.has("timestamp-query"),
       dot4: gpu.wgslLanguageFeatures.has("packed_4x8_integer_dot_product"),
+      storageReads: gpu.wgslLanguageFeatures.has("readonly_and_readwrite_storage_textures"),
     },
     limits: {
       storageBinding: Math.min(l.maxStorageBufferBindingSize, l.maxBufferSize),

@@ -40,6 +40,14 @@ const TEXTURES: Record<string, Access | undefined> = {
   texture_storage_2d: "texture_write",
 };
 
+/**
+ * The same kernel with its texels read as a storage texture's (WGSL's readonly_and_readwrite_storage_textures) instead of a
+ * sampled one's: drivers take quite different paths, and which is faster is measured (profile.ts).
+ */
+export const withStorageReads = (wgsl: string): string =>
+  wgsl.replaceAll("texture_2d<u32>", "texture_storage_2d<rgba32uint, read>")
+    .replace(/(textureLoad\(.*), 0\)/g, "$1)");
+
 interface Parsed {
   buffers: [string, Access][];
   shape: [string, string][];

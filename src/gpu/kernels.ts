@@ -34,6 +34,8 @@ import activatePart from "../../wgsl/parts/activate.wgsl" with { type: "text" };
 import embedRowPart from "../../wgsl/parts/embed_row.wgsl" with { type: "text" };
 import fetchPart from "../../wgsl/parts/fetch.wgsl" with { type: "text" };
 import rowSumsPart from "../../wgsl/parts/row_sums.wgsl" with { type: "text" };
+import tileScalePart from "../../wgsl/parts/tile_scale.wgsl" with { type: "text" };
+import tileStorePart from "../../wgsl/parts/tile_store.wgsl" with { type: "text" };
 import wordsBufferPart from "../../wgsl/parts/words_buffer.wgsl" with { type: "text" };
 import wordsTexturePart from "../../wgsl/parts/words_texture.wgsl" with { type: "text" };
 import { type Grid, kernel } from "./kernel.ts";
@@ -94,10 +96,35 @@ export const matvecTexture = kernel("matvec_texture", matvecTextureWgsl, {
 }, [...FROM_TEXELS, rowSumsPart, activatePart]);
 
 export const matmulTexture = kernel("matmul_texture", matmulTextureWgsl, {
-  buffers: windowed,
-  shape: windowedShape,
-  grid: (s, c) => [Math.ceil(s.quads / 2 / c.WG), Math.ceil(s.rows / 8)],
-}, [...FROM_TEXELS, activatePart]);
+  buffers: {
+    x0: "uniform",
+    x1: "uniform",
+    x2: "uniform",
+    x3: "uniform",
+    x4: "uniform",
+    x5: "uniform",
+    x6: "uniform",
+    x7: "uniform",
+    weight: "texture",
+    bias: "read",
+    norm: "uniform",
+    out: "write",
+  },
+  shape: {
+    rows: "u32",
+    quads: "u32",
+    words: "u32",
+    per: "u32",
+    x_first: "u32",
+    x_stride: "u32",
+    out_first: "u32",
+    out_stride: "u32",
+    scales_at: "u32",
+    cols: "u32",
+    eps: "f32",
+  },
+  grid: (s, c) => [Math.ceil(s.quads / c.QUADS / c.WG), s.per],
+}, [...FROM_TEXELS, activatePart, tileScalePart, tileStorePart]);
 
 const embedShape = {
   rows: "u32",

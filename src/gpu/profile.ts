@@ -53,16 +53,25 @@ export async function measureProfile(runtime: Runtime): Promise<Profile> {
   const many = { ...shape, rows: M };
   const window = { x_first: 0, out_first: 0, scales_at: size / 4 };
   const FORMAT = 3;
+  const before = runtime.profile;
+  const texelTime = async (way: Profile["texels"]): Promise<number> => {
+    runtime.profile = { ...before, texels: way };
+    const buffers = { x, weight: texels, bias, norm: bias, out };
+    const ms = await time(
+      runtime,
+      (p) => p.run(matvecTexture, buffers, { ...one, ...window }, { FORMAT, QUADS: 4 }),
+    );
+    runtime.profile = before;
+    return ms;
+  };
   const vec = {
     rows: await time(runtime, (p) => p.run(matvec, { ...buffers, norm: bias }, one, { FORMAT })),
     split: await time(runtime, (p) => p.run(matvecSplit, { ...buffers, norm: bias }, one, { FORMAT })),
-    texture: await time(
-      runtime,
-      (p) =>
-        p.run(matvecTexture, { x, weight: texels, bias, norm: bias, out }, { ...one, ...window }, { FORMAT }),
-    ),
+    sampled: await texelTime("sampled"),
+    storage: runtime.gpu.has.storageReads ? await texelTime("storage") : Infinity,
   };
-  const textures = vec.texture < Math.min(vec.rows, vec.split) && runtime.gpu.limits.textureRows >= TEXEL_ROW;
+  const texture = Math.min(vec.sampled, vec.storage);
+  const textures = texture < Math.min(vec.rows, vec.split) && runtime.gpu.limits.textureRows >= TEXEL_ROW;
   let mat = { rows: 0, tiled: 0 };
   if (!textures) { // with textures there is one product for many rows
     mat = {
@@ -76,6 +85,7 @@ export async function measureProfile(runtime: Runtime): Promise<Profile> {
   runtime.forgetGroups();
   return {
     memory: textures ? "texture" : "buffer",
+    texels: textures && vec.storage < vec.sampled ? "storage" : "sampled",
     matvec: vec.split < vec.rows ? "split" : "rows",
     matmul: mat.tiled < mat.rows ? "tiled" : "rows",
     attention: mat.tiled < mat.rows ? "tiled" : "rows", // the same question: is workgroup memory worth its barriers?

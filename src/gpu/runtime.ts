@@ -1,7 +1,7 @@
 /** A device with its caches: pipelines and bind groups made once, uniforms in one arena; every model of a process shares it. */
 import type { Gpu } from "./device.ts";
 import { GpuError } from "./device.ts";
-import type { Access, Constants, Kernel } from "./kernel.ts";
+import { type Access, type Constants, type Kernel, withStorageReads } from "./kernel.ts";
 import { type Profile, PROFILES } from "./profiles.ts";
 import { type Bound, Pass, type PassHost, type Pipeline, type Tap, type Tape, type Timing } from "./pass.ts";
 import { type Buf, byteLength, Memory, WINDOW } from "./tensor.ts";
@@ -14,13 +14,17 @@ const BINDING = {
   texture_write: { storageTexture: { access: "write-only", format: "rgba32uint" } },
 } as const;
 
+/** A texture to read where the profile takes it as a storage texture. */
+const STORAGE_READ = { storageTexture: { access: "read-only", format: "rgba32uint" } } as const;
+
 const UNIFORM_BYTES = 8 * 1024 * 1024;
 
 /** A device with its caches: the runtime that every model of a process shares. */
 export class Runtime implements PassHost {
   readonly memory: Memory;
   #pipelines = new Map<string, Pipeline>();
-  #modules = new Map<Kernel, GPUShaderModule>();
+  /** By their text. */
+  #modules = new Map<string, GPUShaderModule>();
   #layouts = new Map<string, GPUBindGroupLayout>();
   #groups = new Map<string, GPUBindGroup>();
   #uniforms: Buf;
@@ -72,7 +76,8 @@ export class Runtime implements PassHost {
   }
 
   pipeline(kernel: Kernel, constants: Constants | undefined): Pipeline {
-    let key = kernel.name;
+    const { texels } = this.profile;
+    let key = texels === "storage" ? `${kernel.name} ${texels}` : kernel.name;
     if (constants) { for (const name in constants) key += `,${name}=${constants[name]}`; }
     const found = this.#pipelines.get(key);
     if (found) return found;
@@ -96,16 +101,18 @@ export class Runtime implements PassHost {
   }
 
   #module(kernel: Kernel): GPUShaderModule {
-    const found = this.#modules.get(kernel);
+    const code = this.profile.texels === "storage" ? withStorageReads(kernel.wgsl) : kernel.wgsl;
+    const found = this.#modules.get(code);
     if (found) return found;
-    const made = this.gpu.device.createShaderModule({ label: kernel.name, code: kernel.wgsl });
-    this.#modules.set(kernel, made);
+    const made = this.gpu.device.createShaderModule({ label: kernel.name, code });
+    this.#modules.set(code, made);
     this.#shaderErrors.push(report(kernel.name, made));
     return made;
   }
 
   #layout(access: Access[]): GPUBindGroupLayout {
-    const key = access.join();
+    const storage = this.profile.texels === "storage";
+    const key = `${access.join()} ${storage}`;
     const found = this.#layouts.get(key);
     if (found) return found;
     const visibility = GPUShaderStage.COMPUTE;
@@ -115,7 +122,7 @@ export class Runtime implements PassHost {
         ...access.map((a, i) => ({
           binding: i + 1,
           visibility,
-          ...BINDING[a],
+          ...(storage && a === "texture" ? STORAGE_READ : BINDING[a]),
         })),
       ],
     });

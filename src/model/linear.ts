@@ -149,15 +149,53 @@ function linearRows(
       }
       continue;
     }
+    const placed = { weight: data.weight, bias, norm: weightOfNorm, out: to };
+    const sizes = { ...shape, ...few, scales_at: data.scalesAt };
+    if (x.rows <= MATVEC_ROWS) {
+      const QUADS = quadsOfThread(rows / 4);
+      for (let row = 0; row < x.rows;) {
+        const { start, x_first, count } = window(x, row);
+        const window_of = { x_first, out_first: row, rows: count };
+        pass.run(matvecTexture, { x: { ...x, offset: start }, ...placed }, { ...sizes, ...window_of }, {
+          ...normConstants,
+          QUADS,
+        });
+        row += count;
+      }
+      continue;
+    }
     for (let row = 0; row < x.rows;) {
-      const { start, x_first, count } = window(x, row);
-      const buffers = { x: { ...x, offset: start }, weight: data.weight, bias, norm: weightOfNorm, out: to };
-      const sizes = { ...shape, ...few, x_first, out_first: row, scales_at: data.scalesAt, rows: count };
-      if (count > MATVEC_ROWS) pass.run(matmulTexture, buffers, sizes, normConstants);
-      else pass.run(matvecTexture, buffers, sizes, { ...normConstants, QUADS: quadsOfThread(rows / 4) });
-      row += count;
+      const tile = tileWindows(x, row);
+      pass.run(matmulTexture, { ...tile.windows, ...placed }, { ...sizes, ...tile.shape, out_first: row }, {
+        ...normConstants,
+        ROWS: tile.ROWS,
+        QUADS: rows / 16 * tile.shape.per >= 64 ? 4 : 2, // 4 share the loads of x; a few workgroups for every core
+      });
+      row += tile.shape.rows;
     }
   }
+}
+
+/** The windows over rows of x from `row` on, one for each row of a tile, and how many rows they hold together. */
+function tileWindows(x: Tensor, row: number) {
+  const left = x.rows - row;
+  const ROWS = left > 4 ? 8 : 4;
+  const width = x.stride * 4;
+  const most = width % 256 ? WINDOW - 256 : WINDOW; // a window begins up to 256 bytes early
+  const per = Math.min(Math.floor(most / width), Math.ceil(left / ROWS));
+  let x_first = 0;
+  const places = Array.from({ length: 8 }, (_, i): Tensor => {
+    const at = x.offset + Math.min(row + i * per, x.rows - 1) * width;
+    const offset = Math.floor(at / 256) * 256;
+    x_first = (x_first | (at - offset) / 16 << 4 * i) >>> 0;
+    return { ...x, offset };
+  });
+  const [x0, x1, x2, x3, x4, x5, x6, x7] = places;
+  return {
+    windows: { x0, x1, x2, x3, x4, x5, x6, x7 },
+    shape: { per, x_first, rows: Math.min(left, per * ROWS) },
+    ROWS,
+  };
 }
 
 /** More quads a thread share the loads of x, as long as a few workgroups are left for every core. */

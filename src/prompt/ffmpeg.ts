@@ -4,6 +4,7 @@
  * to standard error is dropped, so that none of it can reach a client.
  */
 
+import { joined } from "../common/joined.ts";
 import { PromptError } from "../families/family.ts";
 import type { VideoFormat } from "./video_probe.ts";
 
@@ -117,12 +118,5 @@ export async function output(
     if ((size += piece.length) > maxBytes) throw tooMuch();
     pieces.push(piece);
   });
-  if (!ended) return null;
-  const all = new Uint8Array(size);
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
+  return ended ? joined(pieces) : null;
 }

@@ -1,6 +1,7 @@
 /** PNG: header probe and decoder (all colour types and depths, palette, tRNS, Adam7; 16 bits by the high byte). */
 
 import { inflateSync } from "node:zlib";
+import { joined } from "../common/joined.ts";
 import { checkSize, corruptImage } from "./image_errors.ts";
 import type { Pixels } from "./pixels.ts";
 import { exifOrientation } from "./exif.ts";
@@ -114,7 +115,7 @@ export function decodePng(bytes: Uint8Array): Pixels & { orientation: number } {
 
 function inflate(parts: Uint8Array[], expected: number): Uint8Array {
   try {
-    const raw = inflateSync(parts.length === 1 ? parts[0] : concat(parts), { maxOutputLength: expected });
+    const raw = inflateSync(parts.length === 1 ? parts[0] : joined(parts), { maxOutputLength: expected });
     if (raw.length === expected) return raw;
   } catch { /* more than expected, or damaged */ }
   throw corruptImage();
@@ -198,14 +199,4 @@ function isKey(raw: Uint8Array, from: number, key: Uint8Array, width: number): b
     if (value !== key[2 * c] * 256 + key[2 * c + 1]) return false;
   }
   return true;
-}
-
-function concat(parts: Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

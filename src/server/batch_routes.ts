@@ -164,7 +164,7 @@ export const BATCH_ROUTES: readonly Route[] = [
     path: "/v1/files",
     access: "work",
     handler: addFile,
-    doc: { summary: "Upload a file of requests", form: fileForm, answer: fileAnswer },
+    doc: { summary: "Upload a file of requests", form: fileForm, answer: fileAnswer, stores: true },
   },
   {
     method: "GET",
@@ -196,6 +196,7 @@ export const BATCH_ROUTES: readonly Route[] = [
       summary: "Delete a file",
       answer: z.looseObject({ id: z.string(), deleted: z.boolean() }),
       conflicts: true,
+      stores: true,
     },
   },
   {
@@ -203,7 +204,7 @@ export const BATCH_ROUTES: readonly Route[] = [
     path: "/v1/batches",
     access: "work",
     handler: addBatch,
-    doc: { summary: "Answer a file of requests", body: batchSchema, answer: batchAnswer },
+    doc: { summary: "Answer a file of requests", body: batchSchema, answer: batchAnswer, stores: true },
   },
   {
     method: "GET",
@@ -224,6 +225,6 @@ export const BATCH_ROUTES: readonly Route[] = [
     path: "/v1/batches/:id/cancel",
     access: "own",
     handler: cancelBatch,
-    doc: { summary: "End a batch early", answer: batchAnswer, conflicts: true },
+    doc: { summary: "End a batch early", answer: batchAnswer, conflicts: true, stores: true },
   },
 ];

@@ -1,7 +1,8 @@
 /** A request's body, JSON or a form: counted and looked over while it comes in, before it is parsed. */
 
+import { JsonLimitError, JsonScan } from "../common/json_scan.ts";
+import { joined } from "../common/joined.ts";
 import { ApiError, invalid } from "./errors.ts";
-import { JsonScan } from "./json_scan.ts";
 import type { Limits } from "./limits.ts";
 
 /** Reads a JSON body. Throws ApiError: 415, 413, 400. */
@@ -14,7 +15,7 @@ export async function readJson(request: Request, limits: Limits): Promise<unknow
   let text = "";
   // Piece by piece: decoding a large body at once would hold up everybody else.
   for await (const piece of piecesOf(request, limits.bodyBytes)) {
-    scan.push(piece);
+    looked(scan, piece);
     text += decoded(() => decoder.decode(piece, { stream: true }));
   }
   text += decoded(() => decoder.decode());
@@ -23,6 +24,15 @@ export async function readJson(request: Request, limits: Limits): Promise<unknow
     return JSON.parse(text);
   } catch {
     throw invalid("The body is not valid JSON", null, "invalid_json");
+  }
+}
+
+function looked(scan: JsonScan, piece: Uint8Array): void {
+  try {
+    scan.push(piece);
+  } catch (error) {
+    if (!(error instanceof JsonLimitError)) throw error;
+    throw invalid(`The body's JSON ${error.message}`, null, error.code);
   }
 }
 
@@ -51,19 +61,7 @@ function unsupportedType(wanted: string): ApiError {
 }
 
 async function readBytes(request: Request, most: number, hint: string): Promise<Uint8Array<ArrayBuffer>> {
-  const pieces: Uint8Array<ArrayBuffer>[] = [];
-  let length = 0;
-  for await (const piece of piecesOf(request, most, hint)) {
-    pieces.push(piece);
-    length += piece.length;
-  }
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return bytes;
+  return joined(await Array.fromAsync(piecesOf(request, most, hint)));
 }
 
 /** The body as it comes. Throws ApiError: 413 beyond `most` bytes, 400 when it ends early. */

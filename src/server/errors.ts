@@ -1,5 +1,6 @@
 /** The one way from anything thrown to an answer: OpenAI's error shape, no exception's own words. */
 
+import { DiskFullError } from "../common/disk_full.ts";
 import { EngineError } from "../engine/generation.ts";
 import { PromptError } from "../families/family.ts";
 
@@ -81,6 +82,10 @@ export function toApiError(error: unknown, report: (error: unknown) => void = ()
     }
   }
   report(error);
+  if (error instanceof DiskFullError) {
+    const message = "The disk that holds the server's state folder is full; nothing was kept of this request";
+    return new ApiError(507, message, "server_error", "disk_full");
+  }
   return new ApiError(500, "The server failed on this request", "server_error", "internal_error");
 }
 

@@ -43,7 +43,7 @@ function operation({ path, access, doc }: Route, secured: boolean): Json {
     ? { $ref: "#/components/schemas/Error" }
     : jsonSchema(doc.error, "output");
   const responses: Json = { 200: { description: "The answer", content } };
-  for (const status of [...ERRORS[access], ...doc.conflicts ? [409] : []]) {
+  for (const status of [...ERRORS[access], ...doc.conflicts ? [409] : [], ...doc.stores ? [507] : []]) {
     responses[status] = {
       description: "Refused",
       content: { "application/json": { schema: error } },

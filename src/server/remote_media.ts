@@ -7,6 +7,7 @@ import { lookup } from "node:dns/promises";
 import http, { type IncomingMessage } from "node:http";
 import https from "node:https";
 import { isIP } from "node:net";
+import { joined } from "../common/joined.ts";
 import type { MediaKind } from "../families/family.ts";
 import { isPublicAddress } from "./addresses.ts";
 import { ApiError, invalid } from "./errors.ts";
@@ -146,9 +147,7 @@ async function bodyOf(
       pieces.push(piece);
     }
     if (!response.complete) throw failed(place, "it broke off");
-    const bytes = new Uint8Array(size);
-    for (let i = 0, at = 0; i < pieces.length; at += pieces[i++].length) bytes.set(pieces[i], at);
-    return bytes;
+    return joined(pieces);
   } finally {
     signal.removeEventListener("abort", stop);
     response.destroy();

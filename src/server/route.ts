@@ -26,6 +26,8 @@ export interface Route {
     answer?: z.ZodType;
     /** Its state may forbid what is asked (409). */
     conflicts?: boolean;
+    /** It writes into the state folder, whose disk may be full (507). */
+    stores?: boolean;
     /** OpenAI's shape unless given. */
     error?: z.ZodType;
     /** Of the answer; JSON unless given. */

@@ -3,10 +3,10 @@ import type { Dtype } from "../gpu/safetensors.ts";
 import type { CodedTensor } from "./quantise.ts";
 import { GROUP, QuantiseError } from "./quantise.ts";
 import type { ResumableFile } from "./resumable_file.ts";
-import type { PlannedTensor } from "./safetensors_writer.ts";
+import { type PlannedTensor, safetensorsHeader } from "./safetensors_writer.ts";
 import type { Rounding, SlabJob } from "./slab.ts";
 import type { SlabPool } from "./slab_pool.ts";
-import { bitsOfTarget, type SourceTensor } from "./source.ts";
+import { bitsOfTarget, type SourceFile, type SourceTensor } from "./source.ts";
 
 /** What a source tensor becomes, in the order in which it is written. */
 export function planOf(
@@ -22,6 +22,14 @@ export function planOf(
     { name: `${t.name}.${t.target}`, dtype: "U32", shape: [quads, words, 4], bytes: quads * words * 16 },
     { name: `${t.name}.scale_min`, dtype: "F16", shape: [quads, groups, 4, 2], bytes: quads * groups * 16 },
   ];
+}
+
+/** Bytes of all safetensors files that will be written. */
+export function outputBytes(files: SourceFile[]): number {
+  return files.reduce((sum, file) => {
+    const plan = file.tensors.flatMap(planOf);
+    return sum + safetensorsHeader(plan).length + plan.reduce((a, t) => a + t.bytes, 0);
+  }, 0);
 }
 
 export interface FileJob {

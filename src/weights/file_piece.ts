@@ -1,5 +1,5 @@
 /** Bytes that still lie in a file: a Worker reads them where it needs them, instead of getting them from another thread. */
-import { type DiskFile, readFully, realDisk } from "./disk.ts";
+import { type DiskFile, openFile, readFully } from "./disk_file.ts";
 
 export interface FilePiece {
   path: string;
@@ -15,10 +15,10 @@ export type Stored = Uint8Array<ArrayBuffer> | FilePiece;
 /** Fills `into` with the bytes from `at` on. */
 export type Read = (at: number, into: Uint8Array<ArrayBuffer>) => void;
 
-/** Changes when a file's content does. */
+/** Changes when a file's content does, without reading it: as make and git tell it. */
 export function stampOf(path: string): string {
-  const { size, mtime } = Deno.statSync(path);
-  return `${size} ${mtime?.getTime() ?? 0}`;
+  const { size, mtime, ino } = Deno.statSync(path);
+  return `${size} ${mtime?.getTime() ?? 0} ${ino ?? 0}`;
 }
 
 /** @throws Error naming the file where it is another than the one whose header was read */
@@ -28,7 +28,7 @@ export function withReader<T>(stored: Stored, use: (read: Read) => T): T {
   }
   const { path, at: start, length, stamp } = stored;
   const changed = () => new Error(`Cannot read ${path}: it changed meanwhile; run the same command again`);
-  const file: DiskFile = realDisk.open(path, "read");
+  const file: DiskFile = openFile(path, "read");
   try {
     if (stampOf(path) !== stamp) throw changed();
     return use((at, into) => {

@@ -2,7 +2,7 @@
  * GGUF files (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md): metadata and the list of tensors, all counts
  * and offsets checked against the file before anything is believed; tensors read by bytes on demand.
  */
-import { type DiskFile, readFully, realDisk } from "./disk.ts";
+import { type DiskFile, openFile, readFully } from "./disk_file.ts";
 
 /** Types that are read: ggml's number, values and bytes of a block. */
 export const GGUF_TYPES = {
@@ -50,7 +50,7 @@ export class GgufFile {
 
   /** @throws Error naming the file and what is wrong with it */
   static open(path: string): GgufFile {
-    const file = realDisk.open(path, "read");
+    const file = openFile(path, "read");
     try {
       const reader = new Reader(path, file);
       if (reader.text(4) !== "GGUF") reader.fail("it does not begin with GGUF");
@@ -146,6 +146,7 @@ function placed(reader: Reader, listed: Listed[], dataSize: number): Map<string,
 class Reader {
   #block = new Uint8Array(0);
   #view = new DataView(new ArrayBuffer(0));
+  readonly #decoder = new TextDecoder();
   /** Where the block begins in the file, and the next byte in the block. */
   #start = 0;
   #next = 0;
@@ -181,9 +182,9 @@ class Reader {
 
   u64(): number {
     const at = this.#take(8);
-    const value = this.#view.getBigUint64(at, true);
-    if (value > BigInt(Number.MAX_SAFE_INTEGER)) this.fail(`it has a size of ${value}`);
-    return Number(value);
+    const value = this.#view.getUint32(at + 4, true) * 2 ** 32 + this.#view.getUint32(at, true);
+    if (!Number.isSafeInteger(value)) this.fail(`it has a size of ${value}`);
+    return value;
   }
 
   count(most: number, what: string): number {
@@ -194,7 +195,7 @@ class Reader {
 
   text(length: number): string {
     const at = this.#take(length);
-    return new TextDecoder().decode(this.#block.subarray(at, at + length));
+    return this.#decoder.decode(this.#block.subarray(at, at + length));
   }
 
   string(): string {

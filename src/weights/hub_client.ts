@@ -2,8 +2,10 @@
  * HTTP to a Hugging Face-style hub and its mirrors. The token goes to the endpoint's own origin and nowhere else;
  * redirects are followed by hand, never from a public host into a private network; replies are capped and watched.
  */
-import { isIP } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
+import { joined } from "../common/joined.ts";
+import { allowed, baseOf } from "./hub_address.ts";
+import { HubError, statusError } from "./hub_error.ts";
 
 export interface HubOptions {
   /** `HF_ENDPOINT`. */
@@ -17,14 +19,6 @@ export interface HubOptions {
   stallTimeout?: number;
   /** Milliseconds before the second try of a request; doubles each time. */
   backoff?: number;
-}
-
-/** A hub that answers wrongly or not at all. `retry`: another try may help, after `waitSeconds` at the earliest. */
-export class HubError extends Error {
-  constructor(message: string, readonly retry: boolean, readonly waitSeconds = 0) {
-    super(message);
-    this.name = "HubError";
-  }
 }
 
 const MOST_REDIRECTS = 5;
@@ -157,13 +151,7 @@ export class HubClient {
       }
       parts.push(piece);
     }
-    const all = new Uint8Array(size);
-    let at = 0;
-    for (const part of parts) {
-      all.set(part, at);
-      at += part.length;
-    }
-    return all;
+    return joined(parts);
   }
 
   /** The pieces of a body. @throws HubError when it breaks off, or crawls. */
@@ -195,59 +183,6 @@ export class HubClient {
       await reader.cancel().catch(() => {});
     }
   }
-}
-
-function baseOf(text: string): string {
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch {
-    throw new Error(`Cannot use hub ${JSON.stringify(text)}: it is not an address`);
-  }
-  if (!/^https?:$/.test(url.protocol) || url.username !== "" || url.password !== "") {
-    throw new Error(`Cannot use hub ${url.origin}: it must be http(s), without a name or password in it`);
-  }
-  return url.href.replace(/\/$/, "");
-}
-
-/** A redirect's target, where it may be followed. @throws HubError */
-function allowed(to: URL, from: URL, home: URL): URL {
-  const refuse = (reason: string): never => {
-    throw new HubError(`Cannot follow a redirect from ${from.host} to ${to.host}: ${reason}`, false);
-  };
-  if (to.protocol !== "https:" && to.protocol !== home.protocol) {
-    refuse(`${to.protocol.slice(0, -1)} is not safe`);
-  }
-  if (to.username !== "" || to.password !== "") refuse("it carries a password");
-  if (isPrivate(to.hostname) && !isPrivate(home.hostname)) refuse("it is not a public address");
-  if (linkLocal(to.hostname)) refuse("it is a link-local address");
-  return to;
-}
-
-const linkLocal = (host: string): boolean => /^169\.254\.|^\[fe[89ab]/i.test(host);
-
-/** Addresses that only this machine or its network has. Names are taken as public. */
-function isPrivate(host: string): boolean {
-  const bare = host.replace(/^\[|\]$/g, "");
-  if (bare === "localhost" || bare.endsWith(".localhost") || bare.endsWith(".internal")) return true;
-  if (isIP(bare) === 4) return /^(0|10|127)\.|^169\.254\.|^192\.168\.|^172\.(1[6-9]|2\d|3[01])\./.test(bare);
-  return isIP(bare) === 6 && /^(::1?$|::ffff:|f[cd]|fe[89ab])/i.test(bare);
-}
-
-function statusError(reply: Response, path: string, token: boolean): HubError {
-  const { status } = reply;
-  const after = Number(reply.headers.get("retry-after"));
-  const retry = status === 408 || status === 416 || status === 429 || status >= 500;
-  const hint = status === 401 || status === 403
-    ? token ? ": HF_TOKEN does not open it" : ": it needs a token in HF_TOKEN, or is not there"
-    : status === 404
-    ? ": it is not there"
-    : "";
-  return new HubError(
-    `The hub answers ${status} to ${path}${hint}`,
-    retry,
-    after > 0 ? Math.min(after, 300) : 0,
-  );
 }
 
 function causeOf(error: unknown): string {

@@ -1,4 +1,5 @@
 /** What a repository of the hub holds at a revision: the commit, and the files that serving needs, with their digests. */
+import { createHash } from "node:crypto";
 import { COPIED } from "./copied_files.ts";
 import type { HubClient } from "./hub_client.ts";
 import { isFileName } from "./manifest.ts";
@@ -64,6 +65,12 @@ export async function readRepo(
   if (!files.some(({ name }) => name.endsWith(".safetensors"))) fail("has no .safetensors file");
   return { id, commit, files: files.sort((a, b) => a.size - b.size || (a.name < b.name ? -1 : 1)) };
 }
+
+/** Tells the content of all files from any other. */
+export const contentOf = (files: readonly HubFile[]): string =>
+  createHash("sha256").update(JSON.stringify(files.map(({ name, digest }) => [name, digest.hex]))).digest(
+    "hex",
+  );
 
 /** Weights and what a converted model keeps; nothing in folders, nothing that can run code. */
 const isWanted = (name: string): boolean =>

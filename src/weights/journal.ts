@@ -2,7 +2,8 @@
  * What a long job has finished, as lines of JSON that survive a kill: the first line says which job it is, each
  * further one what is done. A line cut off at the end is dropped.
  */
-import { type Disk, type DiskFile, readWhole, writeAll } from "./disk.ts";
+import { type Disk, readWhole } from "./disk.ts";
+import { type DiskFile, writeAll } from "./disk_file.ts";
 
 const MOST = 256 << 20;
 

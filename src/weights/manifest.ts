@@ -17,8 +17,10 @@ export interface Manifest {
   /** Commit of the source, or empty. */
   revision: string;
   reasoning: Reasoning;
-  /** What was done with which source: equal recipes give equal bytes. */
+  /** What was done with the source's headers: of the same source, equal recipes give equal bytes. */
   recipe: string;
+  /** Which source it was (convert_job.ts); empty in folders of older versions. */
+  stamp: string;
   /** Bytes of each file. */
   sizes: Record<string, number>;
   /** sha256 of length and header of each safetensors file. */
@@ -61,11 +63,11 @@ export function parseManifest(path: string, text: string): Manifest {
     fail("it is not JSON");
   }
   if (!isRecord(value)) return fail("it is not an object");
-  const { format, source, revision, reasoning, recipe } = value;
+  const { format, source, revision, reasoning, recipe, stamp = "" } = value;
   if (format !== FORMAT) fail(`its format is ${JSON.stringify(format)}, this version reads ${FORMAT}`);
   if (typeof source !== "string" || typeof revision !== "string") fail("source or revision is missing");
   if (!REASONING.includes(reasoning as Reasoning)) fail(`reasoning is none of ${REASONING.join(", ")}`);
-  if (typeof recipe !== "string") fail("recipe is missing");
+  if (typeof recipe !== "string" || typeof stamp !== "string") fail("recipe is missing, or its stamp");
   const digests = (key: string, most: number, digits = 64): Record<string, string> => {
     const map = value[key];
     if (!isRecord(map) || Object.keys(map).length > most) return fail(`${key} is missing or too long`);
@@ -93,6 +95,7 @@ export function parseManifest(path: string, text: string): Manifest {
     revision: revision as string,
     reasoning: reasoning as Reasoning,
     recipe: recipe as string,
+    stamp: stamp as string,
     sizes: sizes as Record<string, number>,
     headers: digests("headers", MOST_FILES),
     files,

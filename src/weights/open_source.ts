@@ -1,4 +1,5 @@
 /** What a path holds: a GGUF file, or the folder of a published checkpoint, as it was trained or 4-bit by GPTQ or AWQ. */
+import { realDisk } from "./disk.ts";
 import { becomesInt4, type Rule } from "./keep_rule.ts";
 import type { WeightSource } from "./source.ts";
 import { openGgufSource } from "./source_gguf.ts";
@@ -31,6 +32,14 @@ function configOf(folder: string): Record<string, unknown> {
     if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
   } catch { /* told below */ }
   throw new Error(`Cannot convert ${folder}: config.json is not a JSON object`);
+}
+
+/** Bytes of the files that hold weights; 0 where there are none. */
+export function weightBytes(path: string): number {
+  const size = realDisk.size(path);
+  if (size !== null) return size;
+  return realDisk.list(path).filter((name) => name.endsWith(".safetensors"))
+    .reduce((sum, name) => sum + (realDisk.size(`${path}/${name}`) ?? 0), 0);
 }
 
 function isFile(path: string): boolean {

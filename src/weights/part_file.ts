@@ -3,7 +3,8 @@
  * with the sha256 of its bytes when it is whole; the file's own digest is computed behind the gapless front.
  */
 import { createHash, type Hash } from "node:crypto";
-import { blocks, type Disk, type DiskFile, writeAll } from "./disk.ts";
+import type { Disk } from "./disk.ts";
+import { blocks, type DiskFile, writeAll } from "./disk_file.ts";
 import type { HubFile } from "./hub_repo.ts";
 
 /** A finished chunk of a file. */

@@ -2,9 +2,10 @@
  * A model's files from a hub into a folder: ranges in parallel, digests checked while they come, and whatever was
  * finished when it was cut off is kept. ROOT/hub/ORG--NAME/COMMIT holds the files; `pulled.json` is written last.
  */
-import { type Disk, diskFull, needSpace, readWhole, realDisk, writeWhole } from "./disk.ts";
+import { diskFull } from "../common/disk_full.ts";
+import { type Disk, needSpace, readWhole, realDisk, writeWhole } from "./disk.ts";
 import { HubClient, type HubOptions } from "./hub_client.ts";
-import { type HubFile, type HubRepo, readRepo } from "./hub_repo.ts";
+import { contentOf, type HubFile, type HubRepo, readRepo } from "./hub_repo.ts";
 import { Journal } from "./journal.ts";
 import { type ChunkEntry, digestFits, PartFile } from "./part_file.ts";
 import { fetchFile, type FetchSpeed } from "./pull_file.ts";
@@ -29,6 +30,8 @@ export interface Pulled {
   id: string;
   commit: string;
   folder: string;
+  /** Digest of the files' digests. */
+  content: string;
 }
 
 interface FileDone {
@@ -58,7 +61,7 @@ export async function pull(root: string, id: string, options: PullOptions): Prom
     }
   }
   enterRef(disk, root, id, revision, repo.commit);
-  return { id, commit: repo.commit, folder };
+  return { id, commit: repo.commit, folder, content: contentOf(repo.files) };
 }
 
 /** What was pulled earlier, without asking the hub. @returns null: nothing, or not whole */
@@ -73,7 +76,9 @@ export function pulledEarlier(
   if (typeof commit !== "string" || !/^[0-9a-f]{40}$/.test(commit)) return null;
   const folder = `${repoFolder(root, id)}/${commit}`;
   const files = readJson(disk, `${folder}/${DONE}`)?.files as HubFile[] | undefined;
-  return Array.isArray(files) && isPulled(disk, folder, files) ? { id, commit, folder } : null;
+  return Array.isArray(files) && isPulled(disk, folder, files)
+    ? { id, commit, folder, content: contentOf(files) }
+    : null;
 }
 
 export const repoFolder = (root: string, id: string): string => `${root}/hub/${id.replace("/", "--")}`;

@@ -1,5 +1,6 @@
 /** One file from the hub: missing chunks in parallel, each tried again at other origins; then its digest. */
-import { type HubClient, HubError } from "./hub_client.ts";
+import type { HubClient } from "./hub_client.ts";
+import { HubError } from "./hub_error.ts";
 import type { PartFile } from "./part_file.ts";
 
 export interface FetchSpeed {

@@ -4,7 +4,8 @@
  */
 import { createHash, type Hash } from "node:crypto";
 import { crc32 } from "node:zlib";
-import { blocks, type Disk, type DiskFile, readFully, writeAll } from "./disk.ts";
+import type { Disk } from "./disk.ts";
+import { blocks, type DiskFile, readFully, writeAll } from "./disk_file.ts";
 import { type PlannedTensor, safetensorsHeader } from "./safetensors_writer.ts";
 
 export interface TensorDigest {

@@ -1,6 +1,7 @@
 /** Writes a safetensors file tensor by tensor; atomic: the final name appears only when all is on disk. */
 import type { Dtype } from "../gpu/safetensors.ts";
-import { type DiskFile, realDisk, writeAll } from "./disk.ts";
+import { realDisk } from "./disk.ts";
+import { type DiskFile, writeAll } from "./disk_file.ts";
 
 export interface PlannedTensor {
   name: string;

@@ -16,12 +16,17 @@ export class SlabPool {
   /** Written again and again: fresh memory is dear, as its pages are made when they are first touched. */
   readonly #spare: ArrayBuffer[] = [];
 
-  /** @param workers 0: slabs run in place, one after the other */
-  constructor(readonly workers: number) {}
+  #failure: Error | null = null;
+
+  /** Starts them at once. @param workers 0: slabs run in place, one after the other */
+  constructor(readonly workers: number) {
+    for (let i = 0; i < workers; i++) this.#idle.push(this.#start());
+  }
 
   /** @throws QuantiseError; Error when the Worker fails. The job's buffers are given away. */
   run(job: SlabJob): Promise<CodedTensor> {
     if (this.workers === 0) return new Promise((resolve) => resolve(runSlab(job)));
+    if (this.#failure !== null) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
       this.#queue.push({ job, resolve, reject });
       this.#next();
@@ -34,19 +39,21 @@ export class SlabPool {
   }
 
   close(): void {
+    this.#fail(new Error("Cannot convert: it was stopped"));
     for (const worker of this.#all) worker.terminate();
-    for (const { reject } of [...this.#running.values(), ...this.#queue]) {
-      reject(new Error("Cannot convert: it was stopped"));
-    }
+  }
+
+  /** Ends all jobs, those to come too. */
+  #fail(failure: Error): void {
+    this.#failure = failure;
+    for (const { reject } of [...this.#running.values(), ...this.#queue]) reject(failure);
     this.#running.clear();
     this.#queue.length = 0;
   }
 
   #next(): void {
-    if (this.#queue.length === 0) return;
-    const worker = this.#idle.pop() ?? (this.#all.length < this.workers ? this.#start() : undefined);
-    if (worker === undefined) return;
-    const waiting = this.#queue.shift()!;
+    if (this.#queue.length === 0 || this.#idle.length === 0) return;
+    const worker = this.#idle.pop()!, waiting = this.#queue.shift()!;
     this.#running.set(worker, waiting);
     const { input } = waiting.job;
     const spare = this.#spare.pop();
@@ -69,8 +76,7 @@ export class SlabPool {
     };
     worker.onerror = (event) => {
       event.preventDefault();
-      this.#running.get(worker)?.reject(new Error(`Cannot convert: a worker failed: ${event.message}`));
-      this.#running.delete(worker);
+      this.#fail(new Error(`Cannot convert: a worker failed: ${event.message}`));
     };
     return worker;
   }

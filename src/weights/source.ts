@@ -39,9 +39,9 @@ export interface SourceFile {
 
 export interface WeightSource {
   files: SourceFile[];
-  /** Changes with the content: names, sizes, headers of the files. */
+  /** Of names, sizes and headers of the files, not of their values. */
   digest: string;
-  /** Changes also when a file was merely written again (modification times). */
+  /** Changes also when a file was written again, with the same content or another (sizes, times, inodes). */
   stamp: string;
   /** Where files to copy lie; null: nowhere. */
   folder: string | null;
@@ -51,7 +51,7 @@ export interface WeightSource {
 }
 
 /** Bytes of a slab. */
-const SLAB = 8 << 20;
+export const SLAB = 8 << 20;
 
 /** Rows of a slab when one row has so many bytes: whole quads. */
 export const rowsOfSlab = (rowBytes: number): number =>

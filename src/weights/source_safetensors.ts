@@ -50,10 +50,10 @@ export function fingerprints(
 ): { digest: string; stamp: string } {
   const content = createHash("sha256"), times = createHash("sha256");
   paths.forEach((path, i) => {
-    const { size, mtime } = Deno.statSync(path);
+    const { size } = Deno.statSync(path);
     const name = path.slice(path.lastIndexOf("/") + 1);
     content.update(JSON.stringify([name, size, [...files[i].tensors.values()]]));
-    times.update(JSON.stringify([name, size, mtime?.getTime() ?? 0]));
+    times.update(JSON.stringify([name, stampOf(path)]));
   });
   const digest = content.digest("hex");
   return { digest, stamp: times.update(digest).digest("hex") };

@@ -5,7 +5,8 @@
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { SafetensorsFile } from "../gpu/safetensors.ts";
-import { blocks, type DiskFile, readFully, realDisk } from "./disk.ts";
+import { realDisk } from "./disk.ts";
+import { blocks, type DiskFile, readFully } from "./disk_file.ts";
 import { type Manifest, readManifest } from "./manifest.ts";
 import { crcText } from "./resumable_file.ts";
 

@@ -190,3 +190,34 @@ Deno.test("batch: the key is the prompt's beginning", () => {
   assert(key("same start, then a") !== key("other"));
   assertEquals(key("x".repeat(400) + "a"), key("x".repeat(400) + "b"));
 });
+
+Deno.test("batch: a line that would hold up everybody gets its error unparsed; the others are answered", async () => {
+  await inFolder(async (folder) => {
+    const server = stub((content) => Response.json({ echo: content }));
+    try {
+      const heavy = (id: string, body: string) =>
+        `{"body":{"custom_id":"inner","messages":${body}},"note":"\\"custom_id\\":\\"text\\"","custom_id":"${id}",` +
+        `"method":"POST","url":"/v1/chat/completions"}`;
+      const lines = [
+        line("first", "one"),
+        heavy("many", `[${"[],".repeat(1 << 18)}[]]`),
+        heavy("de\\u0065p", "[".repeat(40) + "]".repeat(40)),
+        heavy("wide", `{${Array.from({ length: 5000 }, (_, i) => `"k${i}":1`)}}`),
+        line("last", "two"),
+      ];
+      Deno.writeTextFileSync(`${folder}/in.jsonl`, lines.join("\n"));
+      const given = options(folder, [server.url]);
+      assertEquals(await runBatch(given), { lines: 5, answered: 2, failed: 3 });
+      assertEquals(answersOf(given.output).map((a) => a.custom_id).sort(), ["first", "last"]);
+      assertEquals(
+        answersOf(given.errors).map((a) => [a.custom_id, a.error.code]).sort(),
+        [["deep", "json_too_deep"], ["many", "json_too_large"], ["wide", "json_too_wide"]],
+      );
+      assertEquals(server.asked.sort(), ["one", "two"]);
+      await runBatch(given); // nothing is left: nobody is asked again
+      assertEquals([server.asked.length, answersOf(given.errors).length], [2, 3]);
+    } finally {
+      await server.close();
+    }
+  });
+});

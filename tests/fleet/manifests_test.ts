@@ -98,13 +98,20 @@ Deno.test("endpoint-picker.yaml: the metrics that it reads are the server's, eac
   for (const { pluginRef } of config.schedulingProfiles[0].plugins) ok(types.includes(pluginRef), pluginRef);
 });
 
-Deno.test("smg: script and manifest give the router the same policy; Envoy hashes with bounded load", () => {
+Deno.test("smg: script and manifest give the router the same policy, which spills from a full server; Envoy hashes with bounded load", () => {
   const script = read("deploy/smg/start.sh");
   const args: string[] = manifests("smg.yaml").get("Deployment")?.spec.template.spec.containers[0].args;
   for (const flag of ["policy", "balance-abs-threshold", "health-check-endpoint", "load-monitor-interval"]) {
     const value = args.find((arg) => arg.startsWith(`--${flag}=`))?.split("=")[1];
     ok(value !== undefined && script.includes(`--${flag} ${value}`), flag);
   }
+  // A request too many for one of two servers must find the other: smg compares a server with the pool's mean.
+  const places = Number(/maxSequences: (\d+)/.exec(read("src/families/registry.ts"))?.[1]);
+  const spill = Number(/--balance-abs-threshold (\S+)/.exec(script)?.[1]);
+  ok(
+    spill < places - places / 2,
+    `a server with ${places} requests beside an idle one takes the next one too`,
+  );
   const [cluster] = parse(read("deploy/envoy/envoy.yaml")).static_resources.clusters;
   equal(cluster.lb_policy, "RING_HASH");
   equal(cluster.common_lb_config.consistent_hashing_lb_config.hash_balance_factor, 150);

@@ -15,7 +15,7 @@ const BLOCK = 4;
 
 /** The same test with keys and values in storage buffers and in textures. */
 function bothPlaces(name: string, run: (runtime: Runtime) => Promise<void>): void {
-  for (const profile of ["threads", "workgroups", "textures"] as const) {
+  for (const profile of ["threads", "workgroups", "textures", "images"] as const) {
     gpuTest(`${name} (${profile})`, (runtime) => {
       runtime.profile = PROFILES[profile];
       return run(runtime);

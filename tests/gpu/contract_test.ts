@@ -35,13 +35,20 @@ Deno.test("kernel: each way to differ is named with both sides", async () => {
   for (const [wgsl, pattern] of broken) await assertThrows(() => kernel("bad", wgsl, contract), pattern);
 });
 
-Deno.test("kernels: names are files, and no kernel binds more than 8 storage buffers", () => {
+Deno.test("kernels: names are files, and no kernel binds more than WebGPU's least limits allow", () => {
   const entries = [...Deno.readDirSync(new URL("../../wgsl", import.meta.url))];
   const files = entries.filter((e) => e.isFile).map((e) => e.name).sort();
   assertEquals(Object.values(kernels).map((k) => `${k.name}.wgsl`).sort(), files);
   for (const k of Object.values(kernels)) {
     const storage = Object.values(k.buffers).filter((access) => access === "read" || access === "write");
     assert(storage.length <= 8, `${k.name} binds ${storage.length}`);
+    const uniforms = 1 + Object.values(k.buffers).filter((access) => access === "uniform").length;
+    assert(uniforms <= 12, `${k.name} binds ${uniforms} uniform buffers`);
+    const textures = Object.values(k.buffers).filter((access) => access.startsWith("texture"));
+    assert(
+      textures.length <= 4,
+      `${k.name} binds ${textures.length} textures, all storage textures in some profile`,
+    );
     const text = Deno.readTextFileSync(new URL(`../../wgsl/${k.name}.wgsl`, import.meta.url));
     assertEquals(parseWgsl(k.name, text).constants, k.constants);
     assert(!/\b(\w+) != \1\b/.test(text), `${k.name}: x != x is no NaN test in WGSL`);

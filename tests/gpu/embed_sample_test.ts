@@ -19,7 +19,7 @@ import {
   words,
 } from "../support/gpu.ts";
 
-for (const profile of ["threads", "textures"] as const) {
+for (const profile of ["threads", "textures", "images"] as const) {
   gpuTest(`embed: every format, ids drawn on the device, media rows, shards (${profile})`, (runtime) => {
     runtime.profile = PROFILES[profile];
     return embedCase(runtime);

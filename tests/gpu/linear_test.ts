@@ -22,7 +22,7 @@ const TIGHT = 1e-11;
 
 /** The same test with weights in storage buffers and as texels. */
 function bothPlaces(name: string, run: (runtime: Runtime) => Promise<void>): void {
-  for (const profile of ["threads", "workgroups", "textures"] as const) {
+  for (const profile of ["threads", "workgroups", "textures", "images"] as const) {
     gpuTest(`${name} (${profile})`, (runtime) => {
       runtime.profile = PROFILES[profile];
       return run(runtime);

@@ -10,7 +10,7 @@ import { download, gpuTest, noise, upload, words } from "../support/gpu.ts";
 
 const KEYS = 65536, BLOCK = 16, HEADS = 2, DIM = 32;
 
-for (const profile of ["threads", "textures"] as const) {
+for (const profile of ["threads", "textures", "images"] as const) {
   gpuTest(`attention: the newest of 65,536 tokens (${profile})`, async (runtime) => {
     runtime.profile = PROFILES[profile];
     const width = (HEADS + 2) * DIM;

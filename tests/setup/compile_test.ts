@@ -21,13 +21,15 @@ Deno.test("compile assembles: program, workers, kernels and wasm are embedded, w
     equal(code, 0, said);
     ok(Deno.statSync(`${folder}/valley`).size > Deno.statSync(Deno.execPath()).size);
     const list = said.slice(said.indexOf("Embedded Files"));
-    for (const name of ["wgsl/", "worker.ts", "server", "prompt/", "main.ts"]) {
+    for (const name of ["wgsl/", "worker.ts", "server", "prompt/", "main.ts", "rounding.wasm"]) {
       ok(list.includes(name), `${name} is not embedded:\n${list}`);
     }
     const binary = await Deno.readFile(`${folder}/valley`);
     const has = (text: string) =>
       new TextDecoder("latin1").decode(binary.subarray(-20_000_000)).includes(text);
-    ok(workers().includes("src/worker.ts") && workers().includes("src/prompt/media_worker.ts"));
+    for (const worker of ["src/worker.ts", "src/prompt/media_worker.ts", "src/weights/slab_worker.ts"]) {
+      ok(workers().includes(worker), worker);
+    }
     for (const worker of workers()) ok(has(worker.split("/").at(-1)!), `${worker} is not embedded`);
     // At the root: src/weights/ is a part of the program.
     ok(!/model\.safetensors|^[├└]─[─┬] (weights|tests)\b/m.test(list), list);

@@ -6,9 +6,9 @@ import { findCycle, type Import, importsOf, isBarrel, type Sources, stripped } f
 const MAY_IMPORT: Record<string, string[]> = {
   // Puts everything together; families only through their registry.
   main: ["server", "engine", "family", "shared", "registry", "prompt", "model", "gpu", "weights", "batch"],
-  server: ["engine", "family", "web", "batch"],
+  server: ["engine", "family", "web", "batch", "common"],
   // Files of requests, answered over HTTP: a leaf.
-  batch: [],
+  batch: ["common"],
   engine: ["family"],
   family: [],
   // What families share, and what they give the registry.
@@ -17,9 +17,11 @@ const MAY_IMPORT: Record<string, string[]> = {
   families: ["family", "shared", "model", "prompt", "gpu"],
   model: ["family", "gpu"],
   gpu: ["wgsl"],
-  prompt: ["family"],
+  prompt: ["family", "common"],
+  // What needs nothing of the program: a leaf.
+  common: [],
   // Files on disk: the safetensors reader of gpu/ needs no device.
-  weights: ["gpu"],
+  weights: ["gpu", "common"],
   wgsl: [],
   // Tools run, measure and test everything.
   tools: [

@@ -4,6 +4,8 @@ import { assert, assertEquals, assertThrows } from "../support/assert.ts";
 import { FaultyDisk, Killed } from "./faulty_disk.ts";
 import { contents, inFolder, writeCheckpoint } from "./support.ts";
 
+const SHARD = "model-00001-of-00002.safetensors";
+
 Deno.test("convert: workers do not change a byte, nothing temporary stays", async () => {
   await inFolder(async (folder) => {
     writeCheckpoint(`${folder}/in`, 2, 300);
@@ -87,6 +89,79 @@ Deno.test("convert: what it refuses, it names", async () => {
     );
   });
 });
+
+Deno.test("convert: other values or another template under the same headers are converted anew", async () => {
+  await inFolder(async (folder) => {
+    const source = `${folder}/in`, target = `${folder}/out`;
+    writeCheckpoint(source);
+    const first = await convert(source, target);
+    assertEquals(await bytesDone(source, target), 0, "unchanged, it was converted again");
+    writeCheckpoint(source, 2, 40, 1); // as a fine-tune does it
+    const tuned = await convert(source, target);
+    assertEquals([first.recipe, first.tensors["layers.0.empty"]], [
+      tuned.recipe,
+      tuned.tensors["layers.0.empty"],
+    ]);
+    await convert(source, `${folder}/other`);
+    assertEquals(contents(target), contents(`${folder}/other`));
+    assert(first.files[SHARD] !== tuned.files[SHARD], "the old weights are still there");
+    Deno.writeTextFileSync(`${source}/chat_template.jinja`, "{{ messages }}");
+    const { files } = await convert(source, target);
+    assertEquals(files[SHARD], tuned.files[SHARD]);
+    assertEquals(Deno.readTextFileSync(`${target}/chat_template.jinja`), "{{ messages }}");
+  });
+});
+
+Deno.test("convert: a source that was only written again gives the same files; with a known digest it is not read", async () => {
+  await inFolder(async (folder) => {
+    const source = `${folder}/in`, target = `${folder}/out`;
+    writeCheckpoint(source);
+    const { files } = await convert(source, target);
+    Deno.utimeSync(`${source}/${SHARD}`, 1, 1);
+    assert(await bytesDone(source, target) > 0, "what may have changed was not converted");
+    assertEquals((await convert(source, target)).files, files);
+    await convert(source, target, { content: "a" });
+    Deno.utimeSync(`${source}/${SHARD}`, 2, 2);
+    assertEquals(await bytesDone(source, target, "a"), 0);
+    assert(await bytesDone(source, target, "b") > 0, "another digest was taken for the same");
+  });
+});
+
+Deno.test("convert: values that change between two runs are not mixed with the earlier run's", async () => {
+  await inFolder(async (folder) => {
+    const source = `${folder}/in`, target = `${folder}/out`;
+    for (let at = 10; at < 60; at += 10) {
+      writeCheckpoint(source);
+      await assertThrows(
+        () => convert(source, target, { disk: new FaultyDisk({ at, kind: "kill" }) }),
+        /killed/,
+      );
+      writeCheckpoint(source, 2, 40, at);
+      await convert(source, target);
+      await convert(source, `${folder}/whole`);
+      assertEquals(contents(target), contents(`${folder}/whole`), `cut at ${at}`);
+      Deno.removeSync(target, { recursive: true });
+      Deno.removeSync(`${folder}/whole`, { recursive: true });
+    }
+  });
+});
+
+Deno.test("convert: a folder whose manifest does not say which source it was is converted anew", async () => {
+  await inFolder(async (folder) => {
+    const source = `${folder}/in`, target = `${folder}/out`;
+    writeCheckpoint(source);
+    const { stamp: _, ...older } = await convert(source, target);
+    Deno.writeTextFileSync(`${target}/manifest.json`, JSON.stringify(older));
+    assert(await bytesDone(source, target) > 0, "taken for the same source");
+  });
+});
+
+/** Bytes of the source that a conversion dealt with: 0 where it was done already. */
+async function bytesDone(source: string, target: string, content?: string): Promise<number> {
+  let bytes = 0;
+  await convert(source, target, { content, onProgress: (done) => bytes = done });
+  return bytes;
+}
 
 function exists(path: string): boolean {
   try {

@@ -1,5 +1,6 @@
 /** A disk whose k-th operation fails, or from which on every operation fails as if the process had been killed. */
-import { type Disk, type DiskFile, realDisk } from "../../src/weights/disk.ts";
+import { type Disk, realDisk } from "../../src/weights/disk.ts";
+import type { DiskFile } from "../../src/weights/disk_file.ts";
 
 export class Killed extends Error {}
 

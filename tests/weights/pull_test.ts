@@ -344,11 +344,11 @@ Deno.test("pull: bytes lost on disk after they were entered are fetched again, a
     Deno.writeFileSync(part, bytes);
     hub.misbehave = () => null;
     hub.requests.length = 0;
-    const { folder } = await pull(root, ID, fast(hub));
-    assertEquals(Deno.readFileSync(`${folder}/${WEIGHTS}`), FILES[WEIGHTS]);
+    const pulled = await pull(root, ID, fast(hub));
+    assertEquals(Deno.readFileSync(`${pulled.folder}/${WEIGHTS}`), FILES[WEIGHTS]);
     const ranges = hub.requests.filter(isWeights).map((r) => r.range!.from).sort();
     assertEquals(ranges, [3000, 8000, 9000]);
-    assertEquals(pulledEarlier(root, ID), { id: ID, commit: COMMIT, folder });
+    assertEquals(pulledEarlier(root, ID), pulled);
     assertEquals(pulledEarlier(root, ID, "other"), null);
     hub.requests.length = 0;
     await pull(root, ID, fast(hub));

@@ -13,8 +13,11 @@ export async function inFolder<T>(use: (folder: string) => Promise<T> | T): Prom
   }
 }
 
-/** A sharded bf16 checkpoint with vectors, a convolution, a bias, an odd width and an empty tensor. */
-export function writeCheckpoint(folder: string, files = 2, rows = 40): void {
+/**
+ * A sharded bf16 checkpoint with vectors, a convolution, a bias, an odd width and an empty tensor.
+ * @param seed other values for each, under the same headers
+ */
+export function writeCheckpoint(folder: string, files = 2, rows = 40, seed = 0): void {
   Deno.mkdirSync(folder, { recursive: true });
   const map: Record<string, string> = {};
   for (let f = 0; f < files; f++) {
@@ -32,7 +35,7 @@ export function writeCheckpoint(folder: string, files = 2, rows = 40): void {
       return { name: tensor, dtype: "BF16", shape, bytes: 2 * shape.reduce((a, b) => a * b, 1) };
     });
     const writer = SafetensorsWriter.create(`${folder}/${name}`, plan);
-    plan.forEach((t, i) => writer.write(t.name, bfloat(noise(100 * f + i, t.bytes / 2))));
+    plan.forEach((t, i) => writer.write(t.name, bfloat(noise(1000 * seed + 100 * f + i, t.bytes / 2))));
     writer.finish();
   }
   const index = JSON.stringify({ metadata: {}, weight_map: map });

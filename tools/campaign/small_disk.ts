@@ -27,7 +27,7 @@ export async function onSmallDisk<T>(
   try {
     return await use({ path, grow: (bytes) => mount(["-o", `remount,${size(bytes)}`, path]) });
   } finally {
-    await mount([path], "umount");
+    await mount(["-l", path], "umount"); // with files open, too: `use` may have failed
   }
 }
 

@@ -17,6 +17,9 @@ export interface Surroundings {
 /** Commands that write into the folders and files they are given. */
 const WRITERS = new Set(["pull", "convert", "batch"]);
 
+/** Free room on the disk before a pull; memory, for doctor. */
+export const SYSTEM = "--allow-sys=statfs,systemMemoryInfo";
+
 /** Variables that main.ts and its packages may see; every other one reads as unset. */
 export const VARIABLES = [
   "VALLEY_*",
@@ -68,7 +71,7 @@ export function permissionFlags(args: string[], around: Surroundings): string[] 
     `--allow-write=${unique(write).join(",")}`,
     `--allow-env=${VARIABLES.join(",")}`,
     "--ignore-env",
-    "--allow-sys=statfs,systemMemoryInfo", // free room on the disk before a pull; memory, for doctor
+    SYSTEM,
     ...(run.length > 0 ? [`--allow-run=${run.join(",")}`] : []),
   ];
 }

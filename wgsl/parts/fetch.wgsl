@@ -7,33 +7,45 @@ fn least_of(s: vec4u) -> vec4f {
   return vec4f(unpack2x16float(s.x).y, unpack2x16float(s.y).y, unpack2x16float(s.z).y, unpack2x16float(s.w).y);
 }
 
+struct Scales { // of the 4 rows of a quad in one group of 32 k: weight = scale · code + least
+  scale: vec4f,
+  least: vec4f,
+}
+
+fn scales_of(quad: u32, group: u32) -> Scales {
+  if (FORMAT < 3u) {
+    return Scales();
+  }
+  let s = scales_at(quad, group, (shape.words + 3u) / 4u);
+  return Scales(scale_of(s), least_of(s));
+}
+
 // 8 consecutive k of one quad: w[i] = the 4 rows' weights at k = 8 · word + i.
 fn fetch(quad: u32, word: u32, w: ptr<function, array<vec4f, 8>>) {
+  fetch_scaled(quad, word, scales_of(quad, word / 4u), w);
+}
+
+// The same with the scales of the word's group at hand.
+fn fetch_scaled(quad: u32, word: u32, by: Scales, w: ptr<function, array<vec4f, 8>>) {
   switch FORMAT {
     case 3u: {
       let q = word_at(quad, word, shape.words);
-      let s = scales_at(quad, word / 4u, (shape.words + 3u) / 4u);
-      let scale = scale_of(s);
-      let least = least_of(s);
-      (*w)[0] = vec4f(vec4i(q & vec4u(15u))) * scale + least;
-      (*w)[1] = vec4f(vec4i((q >> vec4u(8u)) & vec4u(15u))) * scale + least;
-      (*w)[2] = vec4f(vec4i((q >> vec4u(16u)) & vec4u(15u))) * scale + least;
-      (*w)[3] = vec4f(vec4i((q >> vec4u(24u)) & vec4u(15u))) * scale + least;
-      (*w)[4] = vec4f(vec4i((q >> vec4u(4u)) & vec4u(15u))) * scale + least;
-      (*w)[5] = vec4f(vec4i((q >> vec4u(12u)) & vec4u(15u))) * scale + least;
-      (*w)[6] = vec4f(vec4i((q >> vec4u(20u)) & vec4u(15u))) * scale + least;
-      (*w)[7] = vec4f(vec4i(q >> vec4u(28u))) * scale + least;
+      (*w)[0] = vec4f(vec4i(q & vec4u(15u))) * by.scale + by.least;
+      (*w)[1] = vec4f(vec4i((q >> vec4u(8u)) & vec4u(15u))) * by.scale + by.least;
+      (*w)[2] = vec4f(vec4i((q >> vec4u(16u)) & vec4u(15u))) * by.scale + by.least;
+      (*w)[3] = vec4f(vec4i((q >> vec4u(24u)) & vec4u(15u))) * by.scale + by.least;
+      (*w)[4] = vec4f(vec4i((q >> vec4u(4u)) & vec4u(15u))) * by.scale + by.least;
+      (*w)[5] = vec4f(vec4i((q >> vec4u(12u)) & vec4u(15u))) * by.scale + by.least;
+      (*w)[6] = vec4f(vec4i((q >> vec4u(20u)) & vec4u(15u))) * by.scale + by.least;
+      (*w)[7] = vec4f(vec4i(q >> vec4u(28u))) * by.scale + by.least;
     }
     case 4u: {
-      let s = scales_at(quad, word / 4u, (shape.words + 3u) / 4u);
-      let scale = scale_of(s);
-      let least = least_of(s);
       for (var i = 0u; i < 2u; i++) {
         let q = word_at(quad, 2u * word + i, 2u * shape.words);
-        (*w)[4u * i] = vec4f(vec4i(q & vec4u(255u))) * scale + least;
-        (*w)[4u * i + 1u] = vec4f(vec4i((q >> vec4u(8u)) & vec4u(255u))) * scale + least;
-        (*w)[4u * i + 2u] = vec4f(vec4i((q >> vec4u(16u)) & vec4u(255u))) * scale + least;
-        (*w)[4u * i + 3u] = vec4f(vec4i(q >> vec4u(24u))) * scale + least;
+        (*w)[4u * i] = vec4f(vec4i(q & vec4u(255u))) * by.scale + by.least;
+        (*w)[4u * i + 1u] = vec4f(vec4i((q >> vec4u(8u)) & vec4u(255u))) * by.scale + by.least;
+        (*w)[4u * i + 2u] = vec4f(vec4i((q >> vec4u(16u)) & vec4u(255u))) * by.scale + by.least;
+        (*w)[4u * i + 3u] = vec4f(vec4i(q >> vec4u(24u))) * by.scale + by.least;
       }
     }
     case 0u: {

@@ -42,15 +42,61 @@ function four(at: usize, minimum: v128, inverse: v128): v128 {
   return i64x2.shuffle(a, b, 0, 2);
 }
 
-/** 16 values → two words, in lanes 0 and 2. A word has codes 0 4 1 5 2 6 3 7 from its lowest bits on. */
+/** Whole parts of 16 values' places → two words, in lanes 0 and 2. A word has codes 0 4 1 5 2 6 3 7 from its lowest bits on. */
 // @ts-ignore: decorator
 @inline
-function two(at: usize, minimum: v128, inverse: v128): v128 {
-  const a = i16x8.narrow_i32x4_s(four(at, minimum, inverse), four(at + 16, minimum, inverse));
-  const b = i16x8.narrow_i32x4_s(four(at + 32, minimum, inverse), four(at + 48, minimum, inverse));
-  const codes = i8x16.min_u(i8x16.narrow_i16x8_u(a, b), i8x16.splat(15));
+function two(a: v128, b: v128, c: v128, d: v128): v128 {
+  const parts = i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d));
+  const codes = i8x16.min_u(parts, i8x16.splat(15));
   // The upper four bytes of each eight go into the upper halves of the lower four.
   return v128.or(codes, i64x2.shr_u(codes, 28));
+}
+
+/** 16 values → two words, in double precision. */
+function exact(at: usize, minimum: v128, inverse: v128): v128 {
+  return two(
+    four(at, minimum, inverse),
+    four(at + 16, minimum, inverse),
+    four(at + 32, minimum, inverse),
+    four(at + 48, minimum, inverse),
+  );
+}
+
+/** Of a place (0 … 16) in single precision the error is under 2⁻¹⁷: four roundings of half a unit in 24 bits. */
+const MARGIN: f32 = 1.0 / 65536;
+
+/** (v − minimum) · inverse of four values, in single precision. */
+// @ts-ignore: decorator
+@inline
+function near(at: usize, minimum: v128, inverse: v128): v128 {
+  return f32x4.mul(f32x4.sub(v128.load(at), minimum), inverse);
+}
+
+// @ts-ignore: decorator
+@inline
+function below(place: v128): v128 {
+  return i32x4.relaxed_trunc_f32x4_s(f32x4.add(place, f32x4.splat(0.5 - MARGIN)));
+}
+
+// @ts-ignore: decorator
+@inline
+function above(place: v128): v128 {
+  return i32x4.relaxed_trunc_f32x4_s(f32x4.add(place, f32x4.splat(0.5 + MARGIN)));
+}
+
+/**
+ * 16 values → two words: in single precision where that leaves no doubt, which is nearly always; where a value lies so
+ * near to the middle of two codes that it might, in double precision.
+ */
+// @ts-ignore: decorator
+@inline
+function words16(at: usize, minimum: v128, inverse: v128, minimum32: v128, inverse32: v128): v128 {
+  const p = near(at, minimum32, inverse32), q = near(at + 16, minimum32, inverse32);
+  const r = near(at + 32, minimum32, inverse32), s = near(at + 48, minimum32, inverse32);
+  const a = below(p), b = below(q), c = below(r), d = below(s);
+  const ab = v128.or(v128.xor(a, above(p)), v128.xor(b, above(q)));
+  const cd = v128.or(v128.xor(c, above(r)), v128.xor(d, above(s)));
+  return v128.any_true(v128.or(ab, cd)) ? exact(at, minimum, inverse) : two(a, b, c, d);
 }
 
 /** The bits of word `j` in a group of `count` columns. */
@@ -69,7 +115,10 @@ export function storeCodes(to: usize, there: v128, count: i32): void {
   for (let row = 0; row < 4; row++) {
     const at = group + 128 * row;
     const minimum = v128.load_splat<u64>(minima + 8 * row), inverse = v128.load_splat<u64>(inverses + 8 * row);
-    const low = two(at, minimum, inverse), high = two(at + 64, minimum, inverse);
+    const minimum32 = f32x4.splat(<f32>load<f64>(minima + 8 * row));
+    const inverse32 = f32x4.splat(<f32>load<f64>(inverses + 8 * row));
+    const low = words16(at, minimum, inverse, minimum32, inverse32);
+    const high = words16(at + 64, minimum, inverse, minimum32, inverse32);
     v128.store(words + 16 * row, i32x4.shuffle(low, high, 0, 2, 4, 6));
   }
   const a = v128.load(words), b = v128.load(words, 16), c = v128.load(words, 32), d = v128.load(words, 48);

@@ -1,9 +1,16 @@
 /**
  * Looks JSON over while it comes in. A body within its limit of bytes may still be made to hold up the thread for
- * many seconds once it is parsed (16 million empty lists take 8 s); what could is refused before that.
+ * many seconds once it is parsed (16 million empty lists take 8 s); what could is refused before that. A leaf that
+ * every area may use.
  */
 
-import { type ApiError, invalid } from "./errors.ts";
+/** A text that is refused before it is parsed. */
+export class JsonLimitError extends Error {
+  constructor(message: string, readonly code: "json_too_deep" | "json_too_wide" | "json_too_large") {
+    super(message);
+    this.name = "JsonLimitError";
+  }
+}
 
 /** What of a text may take long to parse, and how much of it a body may have. */
 const MOST_VALUES = 1 << 18, MOST_FIELDS = 1 << 16, MOST_ESCAPES = 1 << 22;
@@ -13,6 +20,7 @@ const MOST_KEYS = 4096;
 const QUOTE = 0x22, BACKSLASH = 0x5c, COLON = 0x3a, COMMA = 0x2c;
 const OPEN_LIST = 0x5b, CLOSE_LIST = 0x5d, OPEN_OBJECT = 0x7b, CLOSE_OBJECT = 0x7d;
 
+/** The message of a JsonLimitError goes behind what was looked over, as in "The body's JSON has more than …". */
 export class JsonScan {
   readonly #depth: number;
   /** Fields of each object that is open, by depth. */
@@ -30,7 +38,7 @@ export class JsonScan {
     this.#keys = new Uint32Array(depth + 1);
   }
 
-  /** The next bytes of the text; they need not be JSON. Throws ApiError. */
+  /** The next bytes of the text; they need not be JSON. @throws JsonLimitError */
   push(bytes: Uint8Array): void {
     let i = this.#inString ? this.#string(bytes, 0) : 0;
     for (; i < bytes.length; i++) {
@@ -66,7 +74,7 @@ export class JsonScan {
   #enter(): void {
     this.#values++;
     if (++this.#open > this.#depth) {
-      throw invalid(`The body's JSON is nested deeper than ${this.#depth}`, null, "json_too_deep");
+      throw new JsonLimitError(`is nested deeper than ${this.#depth}`, "json_too_deep");
     }
     this.#keys[this.#open] = 0;
   }
@@ -74,11 +82,11 @@ export class JsonScan {
   #field(): void {
     this.#fields++;
     if (++this.#keys[this.#open] > MOST_KEYS) {
-      throw invalid(`The body's JSON has an object of more than ${MOST_KEYS} fields`, null, "json_too_wide");
+      throw new JsonLimitError(`has an object of more than ${MOST_KEYS} fields`, "json_too_wide");
     }
   }
 }
 
-function tooLarge(most: number, what: string): ApiError {
-  return invalid(`The body's JSON has more than ${most} ${what}`, null, "json_too_large");
+function tooLarge(most: number, what: string): JsonLimitError {
+  return new JsonLimitError(`has more than ${most} ${what}`, "json_too_large");
 }
