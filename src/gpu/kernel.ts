@@ -11,6 +11,9 @@ export type Access = "read" | "write" | "uniform" | "texture" | "texture_write";
 export type Scalar = "u32" | "i32" | "f32";
 export type Grid = readonly [number, number?, number?];
 export type ShapeOf<S extends Record<string, Scalar>> = { readonly [K in keyof S]: number };
+/** Rows past 32,768 go to the second dimension (kernels read row = x + 32768 · y or z). */
+export const ROWS = 32768;
+export const tall = (rows: number): Grid => [Math.min(rows, ROWS), Math.ceil(rows / ROWS)];
 export type Constants = Readonly<Record<string, number>>;
 
 export interface Kernel<

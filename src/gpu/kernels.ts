@@ -1,14 +1,8 @@
 /**
- * Every kernel with its contract. Name = WGSL file = pipeline label = profile row = test.
+ * Every kernel with its contract (those of attention: attention_kernels.ts). Name = WGSL file = pipeline label = profile row = test.
  * Activations are f32 rows of stride 8·n with zero padding; weights are in the quad layout of matmul.wgsl.
  */
 import adjustLogitsWgsl from "../../wgsl/adjust_logits.wgsl" with { type: "text" };
-import attentionDecodeWgsl from "../../wgsl/attention_decode.wgsl" with { type: "text" };
-import attentionFramesWgsl from "../../wgsl/attention_frames.wgsl" with { type: "text" };
-import attentionMergeWgsl from "../../wgsl/attention_merge.wgsl" with { type: "text" };
-import attentionPagedWgsl from "../../wgsl/attention_paged.wgsl" with { type: "text" };
-import attentionTextureWgsl from "../../wgsl/attention_texture.wgsl" with { type: "text" };
-import attentionTiledWgsl from "../../wgsl/attention_tiled.wgsl" with { type: "text" };
 import convPatchesWgsl from "../../wgsl/conv_patches.wgsl" with { type: "text" };
 import countDrawnWgsl from "../../wgsl/count_drawn.wgsl" with { type: "text" };
 import embedTextureWgsl from "../../wgsl/embed_texture.wgsl" with { type: "text" };
@@ -24,9 +18,6 @@ import matvecTextureWgsl from "../../wgsl/matvec_texture.wgsl" with { type: "tex
 import matvecWgsl from "../../wgsl/matvec.wgsl" with { type: "text" };
 import mixRowsWgsl from "../../wgsl/mix_rows.wgsl" with { type: "text" };
 import positionBilinearWgsl from "../../wgsl/position_bilinear.wgsl" with { type: "text" };
-import qkvMatvecTextureWgsl from "../../wgsl/qkv_matvec_texture.wgsl" with { type: "text" };
-import qkvRopeWgsl from "../../wgsl/qkv_rope.wgsl" with { type: "text" };
-import qkvRopeTextureWgsl from "../../wgsl/qkv_rope_texture.wgsl" with { type: "text" };
 import rmsnormWgsl from "../../wgsl/rmsnorm.wgsl" with { type: "text" };
 import sampleWgsl from "../../wgsl/sample.wgsl" with { type: "text" };
 import scatterWordsWgsl from "../../wgsl/scatter_words.wgsl" with { type: "text" };
@@ -38,12 +29,10 @@ import tileScalePart from "../../wgsl/parts/tile_scale.wgsl" with { type: "text"
 import tileStorePart from "../../wgsl/parts/tile_store.wgsl" with { type: "text" };
 import wordsBufferPart from "../../wgsl/parts/words_buffer.wgsl" with { type: "text" };
 import wordsTexturePart from "../../wgsl/parts/words_texture.wgsl" with { type: "text" };
-import { type Grid, kernel } from "./kernel.ts";
+import { kernel, tall } from "./kernel.ts";
 import softmaxRowsWgsl from "../../wgsl/softmax_rows.wgsl" with { type: "text" };
 
-/** Rows past 32,768 go to the second dimension (kernels read row = x + 32768 · y or z). */
-const ROWS = 32768;
-const tall = (rows: number): Grid => [Math.min(rows, ROWS), Math.ceil(rows / ROWS)];
+export * from "./attention_kernels.ts";
 
 const FROM_BUFFERS = [wordsBufferPart, fetchPart, activatePart];
 const FROM_TEXELS = [wordsTexturePart, fetchPart];
@@ -169,179 +158,10 @@ export const layernorm = kernel("layernorm", layernormWgsl, {
   grid: (s) => [s.rows],
 });
 
-const ropeShape = {
-  rows: "u32",
-  heads: "u32",
-  kv_heads: "u32",
-  dim: "u32",
-  stride: "u32",
-  eps: "f32",
-} as const;
-
-export const qkvRope = kernel("qkv_rope", qkvRopeWgsl, {
-  buffers: {
-    angles: "read",
-    q_norm: "read",
-    k_norm: "read",
-    place: "read",
-    qkv: "write",
-    k_cache: "write",
-    v_cache: "write",
-  },
-  shape: ropeShape,
-  grid: (s) => [Math.min(s.rows, ROWS), s.heads + 2 * s.kv_heads, Math.ceil(s.rows / ROWS)],
-});
-
-export const qkvRopeTexture = kernel("qkv_rope_texture", qkvRopeTextureWgsl, {
-  buffers: {
-    angles: "read",
-    q_norm: "uniform",
-    k_norm: "uniform",
-    place: "read",
-    qkv: "write",
-    k_cache: "texture_write",
-    v_cache: "texture_write",
-  },
-  shape: ropeShape,
-  grid: (s, c) => [Math.ceil(s.rows * (s.heads + 2 * s.kv_heads) / c.WG)],
-});
-
-export const qkvMatvecTexture = kernel("qkv_matvec_texture", qkvMatvecTextureWgsl, {
-  buffers: {
-    x: "uniform",
-    weight: "texture",
-    bias: "read",
-    norm: "uniform",
-    angles: "read",
-    head_norms: "uniform",
-    place: "read",
-    out: "write",
-    k_cache: "texture_write",
-    v_cache: "texture_write",
-  },
-  shape: {
-    words: "u32",
-    x_first: "u32",
-    x_stride: "u32",
-    out_stride: "u32",
-    scales_at: "u32",
-    cols: "u32",
-    heads: "u32",
-    kv_heads: "u32",
-    rows: "u32",
-    eps: "f32",
-    head_eps: "f32",
-  },
-  grid: (s) => [s.heads + 2 * s.kv_heads, s.rows],
-}, [...FROM_TEXELS, rowSumsPart]);
-
-const attentionShape = {
-  rows: "u32",
-  heads: "u32",
-  kv_heads: "u32",
-  dim: "u32",
-  q_stride: "u32",
-  out_stride: "u32",
-  block: "u32",
-  scale: "f32",
-} as const;
-
-export const attentionPaged = kernel("attention_paged", attentionPagedWgsl, {
-  buffers: { q: "read", k_cache: "read", v_cache: "read", place: "read", tables: "read", out: "write" },
-  shape: attentionShape,
-  grid: (s) => [Math.min(s.rows, ROWS), s.heads, Math.ceil(s.rows / ROWS)],
-});
-
-export const attentionTexture = kernel("attention_texture", attentionTextureWgsl, {
-  buffers: {
-    q: "read",
-    k_cache: "texture",
-    v_cache: "texture",
-    place: "read",
-    tables: "read",
-    out: "write",
-  },
-  shape: attentionShape,
-  grid: (s, c) =>
-    c.EACH
-      ? [Math.ceil(s.rows * s.heads / c.HEADS / c.WG)]
-      : [Math.min(s.rows, ROWS), s.heads / c.HEADS, Math.ceil(s.rows / ROWS)],
-});
-
-export const attentionTiled = kernel("attention_tiled", attentionTiledWgsl, {
-  buffers: {
-    q: "read",
-    k_cache: "read",
-    v_cache: "read",
-    place: "read",
-    tables: "read",
-    tiles: "read",
-    out: "write",
-  },
-  shape: {
-    tiles: "u32",
-    heads: "u32",
-    kv_heads: "u32",
-    dim: "u32",
-    q_stride: "u32",
-    out_stride: "u32",
-    block: "u32",
-    scale: "f32",
-  },
-  grid: (s) => [Math.min(s.tiles, ROWS), s.heads, Math.ceil(s.tiles / ROWS)],
-});
-
-export const attentionDecode = kernel("attention_decode", attentionDecodeWgsl, {
-  buffers: {
-    qkv: "read",
-    angles: "read",
-    norms: "read",
-    place: "read",
-    tables: "read",
-    k_cache: "write",
-    v_cache: "write",
-    out: "write",
-  },
-  shape: {
-    rows: "u32",
-    heads: "u32",
-    kv_heads: "u32",
-    dim: "u32",
-    stride: "u32",
-    out_stride: "u32",
-    block: "u32",
-    splits: "u32",
-    split_keys: "u32",
-    eps: "f32",
-    scale: "f32",
-  },
-  grid: (s) => [s.rows, s.kv_heads, s.splits],
-});
-
-export const attentionMerge = kernel("attention_merge", attentionMergeWgsl, {
-  buffers: { part: "read", out: "write" },
-  shape: { rows: "u32", heads: "u32", dim: "u32", splits: "u32", part_stride: "u32", out_stride: "u32" },
-  grid: (s) => [s.rows, s.heads],
-});
-
 export const gatherRows = kernel("gather_rows", gatherRowsWgsl, {
   buffers: { x: "read", index: "read", table: "read", other: "read", out: "write" },
   shape: { rows: "u32", cols: "u32", x_stride: "u32", out_stride: "u32", table_stride: "u32" },
   grid: (s) => tall(s.rows),
-});
-
-export const attentionFrames = kernel("attention_frames", attentionFramesWgsl, {
-  buffers: { qkv: "read", out: "write" },
-  shape: {
-    rows: "u32",
-    size: "u32",
-    heads: "u32",
-    dim: "u32",
-    qkv_stride: "u32",
-    out_stride: "u32",
-    scale: "f32",
-  },
-  grid: (s) => [Math.min(s.rows, ROWS), s.heads, Math.ceil(s.rows / ROWS)],
 });
 
 export const mixRows = kernel("mix_rows", mixRowsWgsl, {

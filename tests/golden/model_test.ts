@@ -16,7 +16,7 @@ Deno.test("golden: the model cases are there", () => {
 });
 
 for (const dir of cases) {
-  for (const profile of ["threads", "workgroups", "textures"] as const) {
+  for (const profile of ["threads", "workgroups", "textures", "images"] as const) {
     Deno.test(`golden: ${dir.split("/").at(-1)} at f32 (${profile})`, async () => {
       const [result] = await runFolder(dir, { dtype: "f32", profile }, new Media());
       assertEquals(result.failures, []);
