@@ -3,8 +3,8 @@ import type { Pass } from "../src/gpu/pass.ts";
 import type { Runtime } from "../src/gpu/runtime.ts";
 
 /**
- * Milliseconds of one `record`: (time of 1 + n − time of 1) / n, the least of `repeats` pairs, n grown until the
- * difference is at least `least` ms.
+ * Milliseconds of one `record`: (time of 1 + n − time of 1) / n, each the least of `repeats`, n grown until the
+ * difference is at least `least` ms. @throws Error when the machine is too busy to tell
  */
 export async function millisecondsOf(
   runtime: Runtime,
@@ -22,9 +22,13 @@ export async function millisecondsOf(
   await once(1);
   let n = 1;
   while (n < 4096 && await once(1 + n) - await once(1) < least) n *= 2;
-  let best = Infinity;
-  for (let i = 0; i < repeats; i++) best = Math.min(best, (await once(1 + n) - await once(1)) / n);
-  return Math.max(best, 1e-6);
+  let many = Infinity, one = Infinity;
+  for (let i = 0; i < repeats; i++) {
+    many = Math.min(many, await once(1 + n));
+    one = Math.min(one, await once(1));
+  }
+  if (many <= one) throw new Error(`Cannot time it: ${1 + n} took no longer than 1; other work disturbs`);
+  return (many - one) / n;
 }
 
 /** Columns padded to line up; the first left, the rest right. */

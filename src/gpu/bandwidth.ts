@@ -3,7 +3,7 @@ import type { Gpu } from "./device.ts";
 
 const BYTES = 64 << 20;
 
-/** GB/s of reading, taken as half of what a copy reads and writes; the best of a few runs of `rounds` copies. */
+/** GB/s of reading, taken as half of what a copy reads and writes, from the least times of 1 and of 1 + `rounds` copies. */
 export async function measureBandwidth({ device, queue }: Gpu, rounds = 4): Promise<number> {
   const make = () =>
     device.createBuffer({ size: BYTES, usage: GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST });
@@ -19,9 +19,12 @@ export async function measureBandwidth({ device, queue }: Gpu, rounds = 4): Prom
       return performance.now() - start;
     };
     await run(1);
-    let best = Infinity;
-    for (let i = 0; i < 3; i++) best = Math.min(best, (await run(rounds + 1) - await run(1)) / rounds);
-    return 2 * BYTES / 1e6 / Math.max(best, 1e-3);
+    let many = Infinity, one = Infinity;
+    for (let i = 0; i < 3; i++) {
+      many = Math.min(many, await run(rounds + 1));
+      one = Math.min(one, await run(1));
+    }
+    return 2 * BYTES / 1e6 / Math.max((many - one) / rounds, 1e-3);
   } finally {
     from.destroy();
     to.destroy();

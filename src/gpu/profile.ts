@@ -14,7 +14,7 @@ const K = 1024;
 /** Rows of the product with many rows. */
 const M = 64;
 
-/** Milliseconds of one dispatch: (time of many − time of one) / difference, the least of three. */
+/** Milliseconds of one dispatch: (time of many − time of one) / difference, each the least of three. */
 async function time(runtime: Runtime, record: (pass: Pass) => void): Promise<number> {
   const once = async (count: number): Promise<number> => {
     const pass = runtime.begin("profile");
@@ -25,9 +25,12 @@ async function time(runtime: Runtime, record: (pass: Pass) => void): Promise<num
     return performance.now() - start;
   };
   await once(1);
-  let best = Infinity;
-  for (let i = 0; i < 3; i++) best = Math.min(best, (await once(9) - await once(1)) / 8);
-  return Math.max(best, 0);
+  let many = Infinity, one = Infinity;
+  for (let i = 0; i < 3; i++) {
+    many = Math.min(many, await once(9));
+    one = Math.min(one, await once(1));
+  }
+  return Math.max(many - one, 0) / 8;
 }
 
 /** Measures and returns the choices; about a second, most of it compilation. */
