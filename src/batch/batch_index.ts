@@ -3,8 +3,10 @@
  * long the file is. The output and error files are the truth: what they hold is done, whatever the index says.
  */
 import { DatabaseSync } from "node:sqlite";
-import { linesOf, parseLine, prefixKey } from "./batch_line.ts";
+import { Turns } from "../common/turns.ts";
+import { parseLine, prefixKey } from "./batch_line.ts";
 import { HeavyLineError } from "./heavy_line.ts";
+import { type Line, linesOf, textOf } from "./lines.ts";
 
 export interface IndexedLine {
   n: number;
@@ -24,20 +26,21 @@ export class BatchIndex {
     this.#db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;
       CREATE TABLE IF NOT EXISTS job (input TEXT NOT NULL);
       CREATE TABLE IF NOT EXISTS line (n INTEGER PRIMARY KEY, offset INTEGER NOT NULL, length INTEGER NOT NULL,
-        id TEXT NOT NULL UNIQUE, key TEXT NOT NULL, done INTEGER NOT NULL DEFAULT 0)`);
+        id TEXT NOT NULL UNIQUE, key TEXT NOT NULL, done INTEGER NOT NULL DEFAULT 0);
+      CREATE INDEX IF NOT EXISTS by_key ON line (done, key, n)`);
   }
 
   /**
    * Indexes `input`, or goes on with an index of the same file.
-   * @throws Error naming the line that is wrong, or whose custom_id is there twice
+   * @throws Error naming the line that is wrong, or whose custom_id is there twice; what `signal` was aborted with
    */
-  static open(input: string, path: string): BatchIndex {
+  static async open(input: string, path: string, signal?: AbortSignal): Promise<BatchIndex> {
     const { size, mtime } = statOf(input);
     const job = JSON.stringify([size, mtime?.getTime() ?? 0]);
     const index = new BatchIndex(input, path);
     try {
       const known = index.#db.prepare("SELECT input FROM job").get() as { input: string } | undefined;
-      if (known?.input !== job) index.#build(job);
+      if (known?.input !== job) await index.#build(job, signal);
       return index;
     } catch (error) {
       index.close();
@@ -45,15 +48,17 @@ export class BatchIndex {
     }
   }
 
-  #build(job: string): void {
+  async #build(job: string, signal: AbortSignal | undefined): Promise<void> {
     this.#db.exec("DELETE FROM line; DELETE FROM job; BEGIN");
     const insert = this.#db.prepare("INSERT INTO line (n, offset, length, id, key) VALUES (?, ?, ?, ?, ?)");
+    const turns = new Turns();
     let n = 0;
-    for (const { text, offset, length } of linesOf(this.input)) {
+    for await (const { pieces, offset, length } of linesOf(this.input, turns)) {
+      signal?.throwIfAborted();
       n++;
-      if (text.trim() === "") continue;
+      if (await isBlank(pieces, turns)) continue;
       try {
-        const { customId, key } = entryOf(text);
+        const { customId, key } = await entryOf(pieces, turns);
         insert.run(n, offset, length, customId, key);
       } catch (error) {
         const { message } = error as Error;
@@ -61,26 +66,29 @@ export class BatchIndex {
         throw new Error(`Cannot use ${this.input}, line ${n}: ${reason}`);
       }
       if (n % STEP === 0) this.#db.exec("COMMIT; BEGIN");
+      await turns.next();
     }
     this.#db.prepare("INSERT INTO job (input) VALUES (?)").run(job);
-    this.#db.exec("CREATE INDEX IF NOT EXISTS by_key ON line (done, key, n); COMMIT");
+    this.#db.exec("COMMIT");
   }
 
   /** Marks what an output or error file holds; a last line that was cut off is removed from it. @returns lines marked */
-  markAnswered(path: string): number {
+  async markAnswered(path: string): Promise<number> {
     const mark = this.#db.prepare("UPDATE line SET done = 1 WHERE id = ?");
+    const turns = new Turns();
     this.#db.exec("BEGIN");
     let end = 0, marked = 0;
-    for (const { text, offset, length, whole } of linesOf(path)) {
+    for await (const { pieces, offset, length, whole } of linesOf(path, turns)) {
       if (!whole) break;
       let id: unknown;
       try {
-        id = (JSON.parse(text) as { custom_id?: unknown }).custom_id;
+        id = (JSON.parse(textOf(pieces)) as { custom_id?: unknown }).custom_id;
       } catch {
         throw new Error(`Cannot go on with ${path}: its byte ${offset} begins a line that is not JSON`);
       }
       if (typeof id === "string") marked += Number(mark.run(id).changes);
       end = offset + length + 1;
+      await turns.next();
     }
     this.#db.exec("COMMIT");
     Deno.truncateSync(path, end);
@@ -88,8 +96,12 @@ export class BatchIndex {
   }
 
   /** Before `markAnswered`: nothing is taken as done. */
-  forgetAnswers(): void {
-    this.#db.exec("UPDATE line SET done = 0 WHERE done = 1");
+  async forgetAnswers(): Promise<void> {
+    const forget = this.#db.prepare(
+      "UPDATE line SET done = 0 WHERE n IN (SELECT n FROM line WHERE done = 1 LIMIT ?)",
+    );
+    const turns = new Turns();
+    while (forget.run(STEP).changes > 0) await turns.next();
   }
 
   counts(): { lines: number; done: number } {
@@ -116,10 +128,19 @@ export class BatchIndex {
   }
 }
 
+/** Whether a line is to be passed over. */
+async function isBlank(pieces: Line["pieces"], turns: Turns): Promise<boolean> {
+  for (const piece of pieces) {
+    if (!piece.every((byte) => byte === 32 || byte >= 9 && byte <= 13)) return false;
+    await turns.next();
+  }
+  return true;
+}
+
 /** A line that is too heavy has its place too: its answer is an error. */
-function entryOf(text: string): { customId: string; key: string } {
+async function entryOf(pieces: Line["pieces"], turns: Turns): Promise<{ customId: string; key: string }> {
   try {
-    const request = parseLine(text);
+    const request = await parseLine(pieces, turns);
     return { customId: request.customId, key: prefixKey(request) };
   } catch (error) {
     if (error instanceof HeavyLineError) return { customId: error.customId, key: "" };

@@ -1,5 +1,6 @@
 /** Lines of OpenAI's batch files. */
-import { refuseHeavy } from "./heavy_line.ts";
+import type { Turns } from "../common/turns.ts";
+import { lookedOver } from "./heavy_line.ts";
 
 export interface BatchRequest {
   customId: string;
@@ -10,12 +11,9 @@ export interface BatchRequest {
 /** Requests that a batch may hold. */
 export const BATCH_URLS = ["/v1/chat/completions", "/v1/completions", "/v1/responses"];
 
-/** Bytes of one line: as the server's body limit. */
-export const MOST_LINE = 48 << 20;
-
 /** @throws Error saying what is wrong with the line; HeavyLineError where it is not looked into */
-export function parseLine(text: string): BatchRequest {
-  refuseHeavy(text);
+export async function parseLine(pieces: Iterable<Uint8Array>, turns: Turns): Promise<BatchRequest> {
+  const text = await lookedOver(pieces, turns);
   let value: Record<string, unknown>;
   try {
     value = JSON.parse(text);
@@ -63,33 +61,4 @@ export interface BatchAnswer {
   custom_id: string;
   response: { status_code: number; request_id: string; body: unknown } | null;
   error: { code: string; message: string } | null;
-}
-
-/** Lines of a file with their byte offsets, read in blocks; the last may lack its newline. */
-export function* linesOf(
-  path: string,
-): Generator<{ text: string; offset: number; length: number; whole: boolean }> {
-  const file = Deno.openSync(path, { read: true });
-  const decoder = new TextDecoder();
-  try {
-    let rest = new Uint8Array(0);
-    let offset = 0;
-    const block = new Uint8Array(1 << 20);
-    for (let n; (n = file.readSync(block)) !== null;) {
-      const bytes = new Uint8Array(rest.length + n);
-      bytes.set(rest);
-      bytes.set(block.subarray(0, n), rest.length);
-      let at = 0;
-      for (let newline; (newline = bytes.indexOf(10, at)) >= 0; at = newline + 1) {
-        const length = newline - at;
-        yield { text: decoder.decode(bytes.subarray(at, newline)), offset: offset + at, length, whole: true };
-      }
-      offset += at;
-      rest = bytes.subarray(at);
-      if (rest.length > MOST_LINE) throw new Error(`Cannot read ${path}: a line has over ${MOST_LINE} bytes`);
-    }
-    if (rest.length > 0) yield { text: decoder.decode(rest), offset, length: rest.length, whole: false };
-  } finally {
-    file.close();
-  }
 }

@@ -3,7 +3,9 @@ import { setTimeout as pause } from "node:timers/promises";
 import { type BatchAnswer, type BatchRequest, parseLine } from "./batch_line.ts";
 import { HeavyLineError } from "./heavy_line.ts";
 import { onDisk } from "../common/disk_full.ts";
-import { BatchIndex, type IndexedLine } from "./batch_index.ts";
+import { Turns } from "../common/turns.ts";
+import { BatchIndex } from "./batch_index.ts";
+import { readLine } from "./lines.ts";
 
 export interface BatchOptions {
   input: string;
@@ -73,7 +75,7 @@ const TRIES = 12;
  */
 export async function runBatch(options: BatchOptions): Promise<BatchResult> {
   const { input, output, errors, onProgress } = options;
-  const index = BatchIndex.open(input, `${output}.index`);
+  const index = await BatchIndex.open(input, `${output}.index`, options.signal);
   const open = (path: string) => Deno.openSync(path, { append: true, create: true });
   const files = { output: open(output), errors: open(errors) };
   try {
@@ -81,8 +83,8 @@ export async function runBatch(options: BatchOptions): Promise<BatchResult> {
     if (!files.output.tryLockSync(true)) {
       throw new Error(`Cannot write ${output}: another process is at work on it; wait for it or end it`);
     }
-    index.forgetAnswers();
-    const answered = index.markAnswered(output), failed = index.markAnswered(errors);
+    await index.forgetAnswers();
+    const answered = await index.markAnswered(output), failed = await index.markAnswered(errors);
     const { lines } = index.counts();
     const source = Deno.openSync(input, { read: true });
     const result = { lines, answered, failed };
@@ -92,7 +94,7 @@ export async function runBatch(options: BatchOptions): Promise<BatchResult> {
       const lane = async (first: number) => {
         for (const line of queue) {
           options.signal?.throwIfAborted();
-          const answer = await answerOf(readLine(source, line), first, options);
+          const answer = await answerOf(readLine(source, line.offset, line.length), first, options);
           if (answer.error === null) append(output, files.output, answer);
           else append(errors, files.errors, answer);
           if (answer.error === null) result.answered++;
@@ -122,17 +124,6 @@ export async function runBatch(options: BatchOptions): Promise<BatchResult> {
   }
 }
 
-function readLine(file: Deno.FsFile, { offset, length }: IndexedLine): string {
-  const bytes = new Uint8Array(length);
-  file.seekSync(offset, Deno.SeekMode.Start);
-  for (let at = 0; at < length;) {
-    const n = file.readSync(bytes.subarray(at));
-    if (n === null) throw new Error("Cannot go on: the input file has become shorter");
-    at += n;
-  }
-  return new TextDecoder().decode(bytes);
-}
-
 /** Whole lines only: what a kill cuts off is removed by the next run. @throws DiskFullError */
 function append(path: string, file: Deno.FsFile, answer: BatchAnswer): void {
   const bytes = new TextEncoder().encode(JSON.stringify(answer) + "\n");
@@ -149,11 +140,15 @@ function append(path: string, file: Deno.FsFile, answer: BatchAnswer): void {
 }
 
 /** @param first which server is asked first */
-async function answerOf(text: string, first: number, options: BatchOptions): Promise<BatchAnswer> {
+async function answerOf(
+  line: Iterable<Uint8Array>,
+  first: number,
+  options: BatchOptions,
+): Promise<BatchAnswer> {
   const id = `batch_req_${crypto.randomUUID().replaceAll("-", "")}`;
   let request: BatchRequest;
   try {
-    request = parseLine(text);
+    request = await parseLine(line, new Turns());
   } catch (error) {
     if (!(error instanceof HeavyLineError)) throw error;
     const { customId, code, message } = error;

@@ -4,6 +4,7 @@
  */
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { onDisk } from "../common/disk_full.ts";
+import { PARTIAL, removeFile, Upload } from "./upload.ts";
 
 export interface StoredFile {
   id: string;
@@ -47,7 +48,12 @@ export class BatchStore {
   constructor(readonly folder: string) {
     this.#path = `${folder}/batches.sqlite`;
     this.#db = onDisk(this.#path, () => {
-      Deno.mkdirSync(`${folder}/files`, { recursive: true });
+      const files = `${folder}/files`;
+      Deno.mkdirSync(files, { recursive: true });
+      // Uploads that a kill cut off.
+      for (const { name } of Deno.readDirSync(files)) {
+        if (name.endsWith(PARTIAL)) removeFile(`${files}/${name}`);
+      }
       return opened(this.#path);
     });
   }
@@ -65,13 +71,19 @@ export class BatchStore {
     return onDisk(this.#path, () => this.#db.prepare(sql).all(...values)) as T[];
   }
 
-  addFile(owner: string, filename: string, purpose: string, content: Uint8Array): StoredFile {
-    const id = newId("file"), path = this.path(id);
+  /** To be written and then kept, or disposed of. */
+  upload(): Upload {
+    const id = newId("file");
+    return new Upload(id, this.path(id));
+  }
+
+  keep(upload: Upload, owner: string, filename: string, purpose: string): StoredFile {
+    const { id, path, bytes } = upload;
     try {
-      onDisk(path, () => Deno.writeFileSync(path, content));
-      return this.enterFile({ id, owner, filename, purpose, bytes: content.length, created: now() });
+      upload.keep();
+      return this.enterFile({ id, owner, filename, purpose, bytes, created: now() });
     } catch (error) {
-      this.#remove(path);
+      removeFile(path);
       throw error;
     }
   }
@@ -93,14 +105,8 @@ export class BatchStore {
 
   removeFile({ id, owner }: StoredFile): void {
     // First the content: on a full disk it makes the room that the rest needs.
-    for (const end of ["", ".index"]) this.#remove(this.path(id) + end);
+    for (const end of ["", ".index"]) removeFile(this.path(id) + end);
     this.#change("DELETE FROM file WHERE id = ? AND owner = ?", id, owner);
-  }
-
-  #remove(path: string): void {
-    try {
-      Deno.removeSync(path);
-    } catch { /* it was not there */ }
   }
 
   addBatch(owner: string, input: string, endpoint: string, metadata: string): StoredBatch {

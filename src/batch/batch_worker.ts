@@ -27,6 +27,9 @@ export interface BatchHost {
 const PARALLEL = 4;
 /** Milliseconds until a batch that found the disk full goes on. */
 const UNTIL_ROOM = 5000;
+/** Files that a batch makes. */
+const KINDS = ["output", "errors"] as const;
+type Kind = typeof KINDS[number];
 const now = (): number => Math.floor(Date.now() / 1000);
 
 export class BatchWorker {
@@ -85,7 +88,7 @@ export class BatchWorker {
 
   async #run({ id, owner, input, endpoint, started }: StoredBatch): Promise<void> {
     const { store, host } = this;
-    const files = { output: `file-${id}-output`, errors: `file-${id}-errors` };
+    const files: Record<Kind, string> = { output: `file-${id}-output`, errors: `file-${id}-errors` };
     const controller = new AbortController();
     this.#cancel = { id, controller };
     const signal = AbortSignal.any([controller.signal, this.#stop.signal]);
@@ -119,7 +122,7 @@ export class BatchWorker {
           });
         },
       });
-      this.#enter(owner, files);
+      for (const kind of KINDS) this.#enter(owner, kind, files[kind]);
       store.update(id, {
         status: "completed",
         finished: now(),
@@ -132,11 +135,14 @@ export class BatchWorker {
       if (this.#stop.signal.aborted) return;
       const ended = controller.signal.aborted;
       if (diskFull(error) && !ended) throw error;
-      if (ended) this.#enter(owner, files);
+      // Before the input's lines were known there is neither.
+      const kept = ended ? KINDS.filter((kind) => isThere(store.path(files[kind]))) : [];
+      for (const kind of kept) this.#enter(owner, kind, files[kind]);
       store.update(id, {
         status: ended && known ? "cancelled" : "failed",
         finished: now(),
-        ...(ended ? { output: files.output } : { problem: problemOf(error) }),
+        ...(ended ? {} : { problem: problemOf(error) }),
+        ...(kept.includes("output") ? { output: files.output } : {}),
         ...(known ? {} : { problem: "The API key that the batch belongs to is not known any more" }),
       });
     } finally {
@@ -144,12 +150,18 @@ export class BatchWorker {
     }
   }
 
-  #enter(owner: string, files: Record<string, string>): void {
-    for (const [kind, id] of Object.entries(files)) {
-      const { size } = Deno.statSync(this.store.path(id));
-      const filename = `batch_${kind}.jsonl`;
-      this.store.enterFile({ id, owner, filename, purpose: "batch_output", bytes: size, created: now() });
-    }
+  #enter(owner: string, kind: Kind, id: string): void {
+    const { size } = Deno.statSync(this.store.path(id));
+    const filename = `batch_${kind}.jsonl`;
+    this.store.enterFile({ id, owner, filename, purpose: "batch_output", bytes: size, created: now() });
+  }
+}
+
+function isThere(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
   }
 }
 

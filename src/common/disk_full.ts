@@ -26,13 +26,25 @@ export function onDisk<T>(path: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    const { message } = error as Error;
-    // SQLite's log and its shared memory fail like a broken disk.
-    if (diskFull(error) || /disk I\/O error/.test(message) && noRoom(path)) {
-      throw error instanceof DiskFullError ? error : new DiskFullError(path, error);
-    }
-    throw error;
+    throw named(path, error);
   }
+}
+
+/** The same of work that takes its time. */
+export async function untilOnDisk<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw named(path, error);
+  }
+}
+
+function named(path: string, error: unknown): unknown {
+  if (error instanceof DiskFullError) return error;
+  const { message } = error as Error;
+  // SQLite's log and its shared memory fail like a broken disk.
+  const full = diskFull(error) || /disk I\/O error/.test(message) && noRoom(path);
+  return full ? new DiskFullError(path, error) : error;
 }
 
 function noRoom(path: string): boolean {

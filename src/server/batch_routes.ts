@@ -5,9 +5,10 @@ import { BATCH_URLS } from "../batch/batch_line.ts";
 import type { StoredBatch, StoredFile } from "../batch/batch_store.ts";
 import type { BatchWorker } from "../batch/batch_worker.ts";
 import type { AppContext } from "./app_context.ts";
-import { readForm, readJson } from "./body.ts";
+import { readJson } from "./body.ts";
 import { ApiError, invalid } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
+import { readForm } from "./form_body.ts";
 import type { Route } from "./route.ts";
 import { validated } from "./validation.ts";
 
@@ -31,11 +32,16 @@ export async function addFile(
   context: AppContext,
   { caller }: Exchange,
 ): Promise<Response> {
-  const form = await readForm(request, MOST_UPLOAD, "valley batch reads larger files from disk");
   const { store } = worker(context);
+  using upload = store.upload();
+  const form = await readForm(request, {
+    most: MOST_UPLOAD,
+    hint: "valley batch reads larger files from disk",
+    once: Object.keys(fileForm.shape),
+    sink: (field) => field === "file" ? upload : null,
+  });
   const { file, purpose } = validated(fileForm, Object.fromEntries(form));
-  const content = new Uint8Array(await file.arrayBuffer());
-  return Response.json(fileJson(store.addFile(caller.key, file.name.slice(0, 200), purpose, content)));
+  return Response.json(fileJson(store.keep(upload, caller.key, file.name.slice(0, 200), purpose)));
 }
 
 export const listFiles = (_: Request, context: AppContext, { caller }: Exchange): Response =>

@@ -1,7 +1,6 @@
-/** A request's body, JSON or a form: counted and looked over while it comes in, before it is parsed. */
+/** A request's body: counted while it comes in; JSON is looked over too, before it is parsed. */
 
 import { JsonLimitError, JsonScan } from "../common/json_scan.ts";
-import { joined } from "../common/joined.ts";
 import { ApiError, invalid } from "./errors.ts";
 import type { Limits } from "./limits.ts";
 
@@ -44,28 +43,12 @@ function decoded(work: () => string): string {
   }
 }
 
-/** Reads a form with files. `hint`: what to do with larger ones. Throws ApiError: 415, 413, 400. */
-export async function readForm(request: Request, most: number, hint: string): Promise<FormData> {
-  const type = request.headers.get("content-type") ?? "";
-  if (!/^multipart\/form-data\b/i.test(type)) throw unsupportedType("multipart/form-data");
-  const bytes = await readBytes(request, most, `; ${hint}`);
-  try {
-    return await new Response(bytes, { headers: { "content-type": type } }).formData();
-  } catch {
-    throw invalid("The body is not valid multipart/form-data", null, "invalid_form");
-  }
-}
-
-function unsupportedType(wanted: string): ApiError {
+export function unsupportedType(wanted: string): ApiError {
   return new ApiError(415, `The body must be ${wanted}`, "invalid_request_error", "unsupported_media_type");
 }
 
-async function readBytes(request: Request, most: number, hint: string): Promise<Uint8Array<ArrayBuffer>> {
-  return joined(await Array.fromAsync(piecesOf(request, most, hint)));
-}
-
-/** The body as it comes. Throws ApiError: 413 beyond `most` bytes, 400 when it ends early. */
-async function* piecesOf(
+/** The body as it comes. `hint`: what to do with a larger one. Throws ApiError: 413 beyond `most` bytes, 400 when it ends early. */
+export async function* piecesOf(
   request: Request,
   most: number,
   hint = "",

@@ -2,6 +2,9 @@
 
 export type Json = Record<string, unknown>;
 
+/** Values, names or schemas in one list. */
+export const MOST_CHOICES = 1000;
+
 /** Constrain what no grammar here holds: refused. Words that nobody knows constrain nothing, by the standard. */
 export const NOT_ENFORCED = [
   "not",

@@ -2,6 +2,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { parseLine, prefixKey } from "../../src/batch/batch_line.ts";
 import { overHttp, runBatch } from "../../src/batch/batch_run.ts";
+import { Turns } from "../../src/common/turns.ts";
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";
 import { random } from "../support/gpu.ts";
 import { inFolder } from "../weights/support.ts";
@@ -185,10 +186,11 @@ Deno.test("batch: a wrong file is told by line before anything is sent", async (
   });
 });
 
-Deno.test("batch: the key is the prompt's beginning", () => {
-  const key = (content: string) => prefixKey(parseLine(line("1", content)));
-  assert(key("same start, then a") !== key("other"));
-  assertEquals(key("x".repeat(400) + "a"), key("x".repeat(400) + "b"));
+Deno.test("batch: the key is the prompt's beginning", async () => {
+  const key = async (content: string) =>
+    prefixKey(await parseLine([new TextEncoder().encode(line("1", content))], new Turns()));
+  assert(await key("same start, then a") !== await key("other"));
+  assertEquals(await key("x".repeat(400) + "a"), await key("x".repeat(400) + "b"));
 });
 
 Deno.test("batch: a line that would hold up everybody gets its error unparsed; the others are answered", async () => {

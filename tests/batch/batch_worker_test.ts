@@ -3,6 +3,7 @@
 import { BatchStore } from "../../src/batch/batch_store.ts";
 import { BatchWorker } from "../../src/batch/batch_worker.ts";
 import { assertEquals, assertMatch } from "../support/assert.ts";
+import { storeFile } from "../support/stored_file.ts";
 import { inFolder } from "../weights/support.ts";
 
 const endpoint = "/v1/chat/completions";
@@ -36,9 +37,9 @@ Deno.test("a key that is taken away ends its batch with what was answered; other
         return { status: 200, requestId: "", retryAfter: 0, body: { ok: true } };
       },
     });
-    const [a, b] = ["a", "b"].map((owner) =>
-      store.addBatch(owner, store.addFile(owner, "in.jsonl", "batch", fileOf(40)).id, endpoint, "null")
-    );
+    const batchOf = async (owner: string) =>
+      store.addBatch(owner, (await storeFile(store, owner, fileOf(40))).id, endpoint, "null");
+    const a = await batchOf("a"), b = await batchOf("b");
     worker.wake();
     const over = async (owner: string, id: string) => {
       for (;; await new Promise((resolve) => setTimeout(resolve, 5))) {
@@ -54,5 +55,39 @@ Deno.test("a key that is taken away ends its batch with what was answered; other
     assertEquals([kept >= 2, kept <= 5, most, problems], [true, true, 3, []]);
     assertEquals(asked.indexOf("b") > asked.lastIndexOf("a"), true, "the older one first");
     await worker.close();
+  });
+});
+
+Deno.test("a batch is cancelled, or its server closed, while its lines are still counted", async () => {
+  await inFolder(async (folder) => {
+    const problems: unknown[] = [];
+    const workerOf = (store: BatchStore) =>
+      new BatchWorker(store, {
+        knows: () => true,
+        places: () => 8,
+        report: (error) => problems.push(error),
+        answer: () => Promise.resolve({ status: 200, requestId: "", retryAfter: 0, body: {} }),
+      });
+    const lines = 20_000;
+    const store = new BatchStore(folder), worker = workerOf(store);
+    const input = await storeFile(store, "a", fileOf(lines));
+    const [first, second] = [1, 2].map(() => store.addBatch("a", input.id, endpoint, "null"));
+    const turn = () => new Promise((resolve) => setTimeout(resolve, 1));
+    worker.wake();
+    await turn();
+    assertEquals(store.batch("a", first.id)!.status, "validating");
+    worker.cancel(first.id);
+    while (store.batch("a", first.id)!.finished === null) await turn();
+    const { status, output } = store.batch("a", first.id)!;
+    assertEquals([status, output, problems], ["cancelled", null, []]);
+    await worker.close();
+    const again = new BatchStore(folder);
+    assertEquals(again.batch("a", second.id)!.status, "validating");
+    const other = workerOf(again);
+    other.wake();
+    while (again.batch("a", second.id)!.finished === null) await turn();
+    const { completed, total } = again.batch("a", second.id)!;
+    assertEquals([completed, total, problems], [lines, lines, []]);
+    await other.close();
   });
 });

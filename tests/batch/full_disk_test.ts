@@ -6,6 +6,7 @@ import { DiskFullError } from "../../src/common/disk_full.ts";
 import { onSmallDisk, type SmallDisk } from "../../tools/campaign/small_disk.ts";
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
 import { chooseFreePort, waitForStatus } from "../support/processes.ts";
+import { storeFile } from "../support/stored_file.ts";
 import { inFolder } from "../weights/support.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
@@ -53,12 +54,12 @@ function thrown(work: () => unknown): unknown {
 }
 
 Deno.test("a store on a full disk says which file, keeps nothing half-written, and what it had", async () => {
-  await onDiskOf(SMALL, (disk) => {
+  await onDiskOf(SMALL, async (disk) => {
     const store = new BatchStore(`${disk.path}/batches`);
-    const kept = store.addFile("me", "in.jsonl", "batch", new TextEncoder().encode(lines(500)));
+    const kept = await storeFile(store, "me", new TextEncoder().encode(lines(500)));
     fill(disk);
     for (const size of [9000, 10]) {
-      const error = thrown(() => store.addFile("me", "b.jsonl", "batch", new Uint8Array(size)));
+      const error = await storeFile(store, "me", new Uint8Array(size)).catch((error) => error);
       assert(error instanceof DiskFullError, String(error));
       assertMatch(error.message, /^Cannot write \S+\/(files\/file-\w+|batches\.sqlite): the disk is full$/);
     }
@@ -78,7 +79,6 @@ Deno.test("a store on a full disk says which file, keeps nothing half-written, a
     fill(disk);
     const other = thrown(() => new BatchStore(`${disk.path}/other`));
     assert(other instanceof DiskFullError, String(other));
-    return Promise.resolve();
   });
 });
 
@@ -98,7 +98,7 @@ Deno.test("a batch that finds the disk full waits for room; every line once", as
         return { status: 200, requestId: "", retryAfter: 0, body };
       },
     }, 20);
-    const input = store.addFile("me", "in.jsonl", "batch", new TextEncoder().encode(lines(100)));
+    const input = await storeFile(store, "me", new TextEncoder().encode(lines(100)));
     const { id } = store.addBatch("me", input.id, URL_OF_LINES, "null");
     worker.wake();
     for (let i = 0; reports.length < 3 && i < 1000; i++) await sleep(10);

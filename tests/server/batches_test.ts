@@ -1,8 +1,7 @@
 /** /v1/files and /v1/batches through the openai client: answered, restarted in the middle, cancelled, each key for itself. */
 import OpenAI, { toFile } from "openai";
-import { readForm } from "../../src/server/body.ts";
 import { chooseFreePort, waitForStatus } from "../support/processes.ts";
-import { assert, assertEquals, assertMatch, assertThrows } from "../support/assert.ts";
+import { assert, assertEquals, assertMatch } from "../support/assert.ts";
 import { inFolder } from "../weights/support.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
@@ -182,14 +181,34 @@ Deno.test("batches: who waits for an answer finds a place beside a running batch
   });
 });
 
-Deno.test("a form is read up to its limit", async () => {
-  const form = new FormData();
-  form.set("file", new File(["x".repeat(2 << 20)], "in.jsonl"));
-  const sent = (body: BodyInit, headers = {}) => new Request("http://x", { method: "POST", body, headers });
-  const read = await readForm(sent(form), 3 << 20, "use a disk");
-  assertEquals((read.get("file") as File).size, 2 << 20);
-  await assertThrows(() => readForm(sent(form), 1 << 20, "use a disk"), /larger than 1 MiB; use a disk/);
-  const type = { "content-type": "multipart/form-data; boundary=b" };
-  await assertThrows(() => readForm(sent("no form", type), 1 << 20, ""), /not valid multipart/);
-  await assertThrows(() => readForm(sent("{}"), 1 << 20, ""), /must be multipart/);
+Deno.test("batches: a line too heavy to be parsed has its error beside the others' answers; without a custom_id the file fails", async () => {
+  await inFolder(async (folder) => {
+    await withServer(folder, async (client) => {
+      const batchOf = async (lines: string[]) => {
+        const file = await toFile(new TextEncoder().encode(lines.join("\n")), "in.jsonl");
+        const { id: input_file_id } = await client.files.create({ file, purpose: "batch" });
+        const endpoint = "/v1/chat/completions", completion_window = "24h";
+        const { id } = await client.batches.create({ input_file_id, endpoint, completion_window });
+        return await over(client, id);
+      };
+      const heavy = `{"body":{"messages":[${"[],".repeat(1 << 18)}[]]},"method":"POST",`;
+      const url = `"url":"/v1/chat/completions"}`;
+      const done = await batchOf([line("first"), `${heavy}"custom_id":"heavy",${url}`, line("last")]);
+      const counts = { total: 3, completed: 2, failed: 1 };
+      assertEquals([done.status, done.request_counts], ["completed", counts]);
+      const read = async (id: string) =>
+        (await (await client.files.content(id)).text()).trim().split("\n").map((text) => JSON.parse(text));
+      const answers = await read(done.output_file_id!), errors = await read(done.error_file_id!);
+      assertEquals(answers.map((a) => a.custom_id).sort(), ["first", "last"]);
+      assertEquals(errors.map((e) => [e.custom_id, e.response, e.error.code]), [[
+        "heavy",
+        null,
+        "json_too_large",
+      ]]);
+      assertMatch(errors[0].error.message, /^The line's JSON has more than 262144 values/);
+      const failed = await batchOf([line("first"), `${heavy}${url}`]);
+      assertEquals([failed.status, failed.output_file_id ?? null], ["failed", null]);
+      assertMatch(failed.errors!.data![0].message!, /^line 2: its JSON .*no custom_id/);
+    }, "SIGTERM");
+  });
 });

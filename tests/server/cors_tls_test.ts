@@ -2,7 +2,8 @@
 
 import { DEFAULT_HTTP, listen } from "../../src/server/http_server.ts";
 import { ROUTES } from "../../src/server/routes.ts";
-import { assert, assertEquals } from "../support/assert.ts";
+import { assertEquals } from "../support/assert.ts";
+import { certificate } from "../support/certificate.ts";
 import { startServer, user } from "../support/server_harness.ts";
 
 Deno.test("CORS: named origins may, others may not", async () => {
@@ -48,45 +49,14 @@ Deno.test("CORS: named origins may, others may not", async () => {
 });
 
 Deno.test("HTTPS with a certificate of one's own", async () => {
-  const openssl = new Deno.Command("openssl", { args: ["version"], stdout: "null", stderr: "null" });
-  if (!await openssl.output().then(({ success }) => success, () => false)) {
-    console.log("skipped: no openssl here");
-    return;
-  }
-  const folder = await Deno.makeTempDir();
-  const { success } = await new Deno.Command("openssl", {
-    args: [
-      "req",
-      "-x509",
-      "-newkey",
-      "ec",
-      "-pkeyopt",
-      "ec_paramgen_curve:prime256v1",
-      "-nodes",
-      "-days",
-      "2",
-      "-keyout",
-      `${folder}/key.pem`,
-      "-out",
-      `${folder}/cert.pem`,
-      "-subj",
-      "/CN=localhost",
-      "-addext",
-      "subjectAltName=DNS:localhost",
-      "-addext",
-      "basicConstraints=critical,CA:FALSE",
-    ],
-    stdout: "null",
-    stderr: "null",
-  }).output();
-  assert(success, "openssl made no certificate");
-  const [cert, key] = ["cert.pem", "key.pem"].map((name) => Deno.readTextFileSync(`${folder}/${name}`));
+  const tls = await certificate();
+  if (tls === null) return;
   const server = await listen(
-    { ...DEFAULT_HTTP, port: 0, tls: { cert, key } },
+    { ...DEFAULT_HTTP, port: 0, tls },
     () => Response.json({ status: "ok" }),
     () => {},
   );
-  const client = Deno.createHttpClient({ caCerts: [cert] });
+  const client = Deno.createHttpClient({ caCerts: [tls.cert] });
   try {
     const response = await fetch(`https://localhost:${server.port}/health`, { client });
     assertEquals(await response.json(), { status: "ok" });
@@ -94,6 +64,5 @@ Deno.test("HTTPS with a certificate of one's own", async () => {
     client.close();
     server.destroy();
     await server.close();
-    await Deno.remove(folder, { recursive: true });
   }
 });

@@ -1,5 +1,6 @@
 /** The whole server on the fake engine, on a free port, with its Worker. */
 
+import type { BatchWorker } from "../../src/batch/batch_worker.ts";
 import { EngineClient } from "../../src/engine/client.ts";
 import { DEFAULT_ENGINE_OPTIONS, type EngineOptions } from "../../src/engine/engine.ts";
 import type { FakeOptions } from "../../src/engine/fake/model.ts";
@@ -44,6 +45,7 @@ export interface TestServerOptions {
   media?: MediaAccess;
   cors?: string[];
   mcp?: McpTools;
+  batches?: BatchWorker;
   /** Another engine than the fake. */
   other?: {
     url: URL;
@@ -74,6 +76,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     decoder: options.decoder ?? TOY_DECODER,
     cors: options.cors ?? [],
     mcp: options.mcp,
+    batches: options.batches,
     media: options.media ?? { remote: new RemoteMedia([]), folder: null },
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     log: jsonLog((line) => log.push(line)),
