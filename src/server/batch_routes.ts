@@ -8,7 +8,7 @@ import type { AppContext } from "./app_context.ts";
 import { readJson } from "./body.ts";
 import { ApiError, invalid } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
-import { readForm } from "./form_body.ts";
+import { formType, readForm } from "./form_body.ts";
 import type { Route } from "./route.ts";
 import { validated } from "./validation.ts";
 
@@ -32,6 +32,7 @@ export async function addFile(
   context: AppContext,
   { caller }: Exchange,
 ): Promise<Response> {
+  formType(request); // told first, as everywhere
   const { store } = worker(context);
   using upload = store.upload();
   const form = await readForm(request, {

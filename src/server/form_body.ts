@@ -31,11 +31,16 @@ export interface FormOptions {
  * Throws ApiError (415, 413, 400), and what a sink throws.
  */
 export async function readForm(request: Request, options: FormOptions): Promise<FormData> {
-  const type = request.headers.get("content-type") ?? "";
-  if (!/^multipart\/form-data\b/i.test(type)) throw unsupportedType("multipart/form-data");
-  const reader = new FormReader(type, options);
+  const reader = new FormReader(formType(request), options);
   for await (const piece of piecesOf(request, options.most, `; ${options.hint}`)) await reader.push(piece);
   return await reader.end();
+}
+
+/** The content type of a form, with its boundary. Throws ApiError: 415. */
+export function formType(request: Request): string {
+  const type = request.headers.get("content-type") ?? "";
+  if (!/^multipart\/form-data\b/i.test(type)) throw unsupportedType("multipart/form-data");
+  return type;
 }
 
 const malformed = (): ApiError => invalid("The body is not valid multipart/form-data", null, "invalid_form");

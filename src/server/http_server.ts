@@ -195,7 +195,7 @@ const PIECE = 64 << 10;
 async function send(bytes: Uint8Array, client: Client): Promise<void> {
   const { outgoing } = client;
   if (!outgoing.write(bytes)) await patiently(client, (done) => outgoing.once("drain", done));
-  await client.sent?.(bytes.length);
+  if (client.sent) await client.sent(bytes.length);
 }
 
 /** Waits until the client has taken what was written; cuts it off when it does not. */

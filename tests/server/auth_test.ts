@@ -134,11 +134,15 @@ Deno.test({ name: "no key takes all places", sanitizeOps: false, sanitizeResourc
   const keys = new Keys(parseKeys(`${digest("key-a")} a\n${digest("key-b")} b`));
   const server = await startServer({ keys, model: { maxSequences: 2 }, engine: { maxWaiting: 4 } });
   const leaving = new AbortController();
+  const open: Response[] = []; // one that is collected as garbage is cancelled, and gives its place back
   const ask = (key: string) =>
     server.chat({ stream: true, messages: [user("forever")] }, {
       headers: { "content-type": "application/json", authorization: `Bearer ${key}` },
       signal: leaving.signal,
-    }).then((response) => response.status);
+    }).then((response) => {
+      open.push(response);
+      return response.status;
+    });
   // Alone it may have all six.
   const alone = await Promise.all(Array.from({ length: 8 }, () => ask("key-a")));
   assertEquals(alone.filter((status) => status === 200).length, 6);
@@ -154,6 +158,7 @@ Deno.test({ name: "no key takes all places", sanitizeOps: false, sanitizeResourc
       headers: { "content-type": "application/json", authorization: `Bearer ${key}` },
       signal: stop.signal,
     });
+    open.push(response);
     return response.status;
   };
   assertEquals(await asked("key-b"), 200);

@@ -30,7 +30,7 @@ step() { # step THREADS LOG MODULE ARGUMENTS…
 if [[ "${1:-}" == "--start" ]]; then
   start=(--start "$2")
   step 1 stage3.log train.stage3 --out "$WORK/stage3.pt" --tokenizer tokenizer.json "${start[@]}" \
-    --first "${FIRST:-0}" --scale 0.6 --vision-scale 1 --sizes 13 17 8 --look 44 --steps "${STEPS3:-2500}"
+    --first "${FIRST:-0}" --scale 0.6 --vision-scale 1 --sizes 14 16 7 --look 110 --steps "${STEPS3:-2500}"
 else
   start=()
   step 1 stage1.log train.stage1 --out "$WORK/stage1.pt" --steps "${STEPS1:-4000}" &

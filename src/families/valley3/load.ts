@@ -5,7 +5,8 @@ import { isValley3, readValley3Config } from "./config.ts";
 import type { MadeUp } from "../warm_up.ts";
 import { Valley3Model } from "./model.ts";
 
-const FRAMES = 120; // two chunks: the padded one too
+/** Of two sounds: two chunks, the padded one too; one chunk, whose few rows take smaller tiles. */
+const FRAMES = [120, 100];
 const GRID = [1, 8, 8];
 
 export const valley3: FamilyLoader = {
@@ -21,7 +22,9 @@ export const valley3: FamilyLoader = {
     const rows = GRID[0] * GRID[1] * GRID[2];
     const media: MadeUp[] = [
       { kind: "image", tokens: rows / merge ** 2, length: rows * vision, shape: GRID },
-      { kind: "audio", tokens: audioTokens(FRAMES), length: audio * FRAMES, shape: [audio, FRAMES] },
+      ...FRAMES.map((n): MadeUp => (
+        { kind: "audio", tokens: audioTokens(n), length: audio * n, shape: [audio, n] }
+      )),
     ];
     return { model, media };
   },
