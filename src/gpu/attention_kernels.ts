@@ -79,8 +79,7 @@ export const qkvMatvecTexture = kernel("qkv_matvec_texture", qkvMatvecTextureWgs
   grid: (s) => [s.heads + 2 * s.kv_heads, s.rows],
 }, [wordsTexturePart, fetchPart, rowSumsPart]);
 
-const attentionShape = {
-  rows: "u32",
+const headsShape = {
   heads: "u32",
   kv_heads: "u32",
   dim: "u32",
@@ -89,6 +88,7 @@ const attentionShape = {
   block: "u32",
   scale: "f32",
 } as const;
+const attentionShape = { rows: "u32", ...headsShape } as const;
 
 export const attentionPaged = kernel("attention_paged", attentionPagedWgsl, {
   buffers: { q: "read", k_cache: "read", v_cache: "read", place: "read", tables: "read", out: "write" },
@@ -122,16 +122,7 @@ export const attentionTiled = kernel("attention_tiled", attentionTiledWgsl, {
     tiles: "read",
     out: "write",
   },
-  shape: {
-    tiles: "u32",
-    heads: "u32",
-    kv_heads: "u32",
-    dim: "u32",
-    q_stride: "u32",
-    out_stride: "u32",
-    block: "u32",
-    scale: "f32",
-  },
+  shape: { tiles: "u32", ...headsShape },
   grid: (s) => [Math.min(s.tiles, ROWS), s.heads, Math.ceil(s.tiles / ROWS)],
 });
 

@@ -65,10 +65,8 @@ export const matmulTiled = kernel("matmul_tiled", matmulTiledWgsl, {
 }, FROM_BUFFERS);
 
 const windowed = { x: "uniform", weight: "texture", bias: "read", norm: "uniform", out: "write" } as const;
-const windowedShape = {
-  rows: "u32",
-  quads: "u32",
-  words: "u32",
+const layerShape = { rows: "u32", quads: "u32", words: "u32" } as const;
+const windowShape = {
   x_first: "u32",
   x_stride: "u32",
   out_first: "u32",
@@ -80,7 +78,7 @@ const windowedShape = {
 
 export const matvecTexture = kernel("matvec_texture", matvecTextureWgsl, {
   buffers: windowed,
-  shape: windowedShape,
+  shape: { ...layerShape, ...windowShape },
   grid: (s, c) => [Math.ceil(s.quads / c.QUADS / c.WG), s.rows],
 }, [...FROM_TEXELS, rowSumsPart, activatePart]);
 
@@ -99,19 +97,7 @@ export const matmulTexture = kernel("matmul_texture", matmulTextureWgsl, {
     norm: "uniform",
     out: "write",
   },
-  shape: {
-    rows: "u32",
-    quads: "u32",
-    words: "u32",
-    per: "u32",
-    x_first: "u32",
-    x_stride: "u32",
-    out_first: "u32",
-    out_stride: "u32",
-    scales_at: "u32",
-    cols: "u32",
-    eps: "f32",
-  },
+  shape: { ...layerShape, per: "u32", ...windowShape },
   grid: (s, c) => [Math.ceil(s.quads / c.QUADS / c.WG), s.per],
 }, [...FROM_TEXELS, activatePart, tileScalePart, tileStorePart]);
 
