@@ -36,7 +36,7 @@ function harness(options: Parameters<typeof hashModel>[0]): Harness {
 }
 
 Deno.test("constrained answers among others, losing their places: the same as alone", async () => {
-  const together = harness({ numBlocks: 24, blockSize: 8, maxSequences: 4, maxBatchTokens: 32 });
+  const together = harness({ numBlocks: 13, blockSize: 8, maxSequences: 4, maxBatchTokens: 32 });
   const alone = harness({ numBlocks: 256, blockSize: 8, maxSequences: 1 });
   try {
     const requests = Array.from(

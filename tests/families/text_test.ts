@@ -5,7 +5,7 @@ import { TextModel } from "../../src/families/text/model.ts";
 import { PROFILES } from "../../src/gpu/profiles.ts";
 import { readTensors } from "../../src/gpu/readback.ts";
 import type { Tensor } from "../../src/gpu/tensor.ts";
-import { gpuTest, noise, withCheckpoint } from "../support/gpu.ts";
+import { gpuTest, modelSets, noise, withCheckpoint } from "../support/gpu.ts";
 import * as reference from "../support/reference.ts";
 
 interface Case {
@@ -139,7 +139,7 @@ for (
     { model_type: "qwen3", tie: false, theta: 1e6 },
   ]
 ) {
-  for (const profile of ["threads", "workgroups", "textures"] as const) {
+  for (const profile of modelSets(c.model_type === "qwen2")) {
     gpuTest(`text trunk: ${c.model_type}, prefill and decode (${profile})`, async (runtime) => {
       runtime.profile = PROFILES[profile];
       const w = weights(c);

@@ -1,5 +1,6 @@
 /** The model cases that travel with the project, on the GPU path, with every set of kernels. */
 import { assertEquals } from "../support/assert.ts";
+import { modelSets } from "../support/gpu.ts";
 import { casesOf, runFolder } from "../../tools/golden/main.ts";
 import { Media } from "../../src/prompt/media.ts";
 
@@ -16,7 +17,7 @@ Deno.test("golden: the model cases are there", () => {
 });
 
 for (const dir of cases) {
-  for (const profile of ["threads", "workgroups", "textures", "images"] as const) {
+  for (const profile of modelSets(dir.endsWith("/image-audio"))) {
     Deno.test(`golden: ${dir.split("/").at(-1)} at f32 (${profile})`, async () => {
       const [result] = await runFolder(dir, { dtype: "f32", profile }, new Media());
       assertEquals(result.failures, []);

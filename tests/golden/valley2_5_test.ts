@@ -1,5 +1,6 @@
 /** Valley2.5's golden cases that travel with the project, with every set of kernels. */
 import { assertEquals } from "../support/assert.ts";
+import { modelSets } from "../support/gpu.ts";
 import { casesOf, runFolder } from "../../tools/golden/main.ts";
 import { Media } from "../../src/prompt/media.ts";
 
@@ -11,7 +12,7 @@ Deno.test("golden: the Valley2.5 cases are there", () => {
 });
 
 for (const name of ["image-odd", "text-black"]) {
-  for (const profile of ["threads", "workgroups", "textures"] as const) {
+  for (const profile of modelSets(name === "image-odd")) {
     Deno.test(`golden: Valley2.5 ${name} at f32 (${profile})`, async () => {
       const [result] = await runFolder(`${FIXTURES}/${name}`, { dtype: "f32", profile }, new Media());
       assertEquals(result.failures, []);

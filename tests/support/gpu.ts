@@ -24,6 +24,15 @@ export function gpuTest(name: string, run: (runtime: Runtime) => Promise<void>):
   });
 }
 
+/**
+ * Sets of kernels that a whole model goes through. SwiftShader takes most of a minute for each case of `workgroups`
+ * and `images`: there only the cases told as `every` go through these (single kernels always do, in tests/gpu).
+ */
+export function modelSets(every: boolean): readonly ("threads" | "workgroups" | "textures" | "images")[] {
+  const slow = Deno.env.get("VALLEY_TEST_DRIVER") === "swiftshader" && !every;
+  return slow ? ["threads", "textures"] : ["threads", "workgroups", "textures", "images"];
+}
+
 /** Values in (−scale, scale). */
 export function noise(seed: number, length: number, scale = 1): Float32Array<ArrayBuffer> {
   const next = random(seed);
