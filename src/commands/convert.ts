@@ -15,10 +15,10 @@ import { UsageError } from "./options.ts";
 
 export const CONVERT_USAGE =
   `valley convert SOURCE TARGET [--rounding nearest|search] [--calibrate TEXT] [--bits B] [--workers N] [--reasoning R]
-              [--force]
+              [--base FOLDER] [--force]
 
-Turns SOURCE into a folder TARGET with int4 weights. SOURCE is the folder of a published checkpoint (safetensors of
-bf16, f16 or f32; 4-bit GPTQ and AWQ keep their codes) or a .gguf file of a llama, qwen2 or qwen3 text model: Q4_0, Q4_1 and
+Turns SOURCE into a folder TARGET with int4 weights. SOURCE is the folder of a published checkpoint (safetensors or, where
+there are none, pytorch_model.bin, of bf16, f16 or f32; 4-bit GPTQ and AWQ keep their codes) or a .gguf file of a llama, qwen2 or qwen3 text model: Q4_0, Q4_1 and
 Q8_0 without loss, Q4_K with its codes; beside such, F16, BF16 and F32 stay as they are and other types become 8 bits.
 Cut off at any moment, the same command goes on where it stopped; TARGET is served only once it is whole. A SOURCE
 whose files have not changed since is not converted again; one that was written again is.
@@ -30,7 +30,7 @@ whose files have not changed since is not converted again; one that was written 
                       most by four bits get eight; 5.5 is a good start (bench/SPEED.md)
   --workers N         cores that quantise (default: all); the result is the same
   --reasoning R       none (default); prompted: a Think model, which thinks unless asked not to; optional: when asked
-
+  --base FOLDER       SOURCE is published as the difference to this checkpoint (valley-13b-v1-delta): add it
   --force             convert again though SOURCE has not changed
 
 Examples:
@@ -45,6 +45,7 @@ const FLAGS = {
   bits: { type: "string" },
   workers: { type: "string" },
   reasoning: { type: "string" },
+  base: { type: "string" },
   help: { type: "boolean" },
 } as const;
 
@@ -67,6 +68,9 @@ export async function convertCommand(args: string[], terminal: Terminal): Promis
   if (values.calibrate !== undefined && values.rounding === "nearest") {
     throw new UsageError("--calibrate needs --rounding search, which it implies");
   }
+  if (values.calibrate !== undefined && values.base !== undefined) {
+    throw new UsageError("--calibrate runs SOURCE, which with --base is no whole model");
+  }
   const calibration = values.calibrate === undefined
     ? {}
     : await calibrated(source, values.calibrate, terminal);
@@ -77,6 +81,7 @@ export async function convertCommand(args: string[], terminal: Terminal): Promis
     rounding,
     reasoning,
     bits,
+    ...(values.base === undefined ? {} : { base: values.base }),
     ...calibration,
     ...(workers === undefined ? {} : { workers: Number(workers) }),
   };

@@ -25,6 +25,15 @@ export async function obtainModel(model: string, env: Env, terminal: Terminal): 
   const root = modelsRoot(env);
   const there = convertedEarlier(root, id, revision);
   if (there !== null) return there;
+  const base = knownModel(id)?.base;
+  if (base !== undefined) {
+    throw new Error(
+      `Cannot serve ${id} as it is: it is published as the difference to ${base}, which has to come from you.\n` +
+        `First: valley pull ${asked}\nThen:  valley convert PULLED_FOLDER TARGET --base FOLDER_OF_${
+          base.toUpperCase().replaceAll(" ", "_")
+        }\nThen:  valley serve --model TARGET`,
+    );
+  }
   const { folder, commit, content } = isOffline(env)
     ? earlier(root, id, revision)
     : await pullWithProgress(root, id, terminal, { hub: hubOptions(env), revision });

@@ -19,7 +19,8 @@ export type Dtype =
   | "U8"
   | "BOOL";
 
-const WIDTH: Record<Dtype, number> = {
+/** Bytes a value. */
+export const WIDTH: Record<Dtype, number> = {
   F64: 8,
   F32: 4,
   F16: 2,

@@ -9,6 +9,7 @@ import { diskFull } from "../common/disk_full.ts";
 import { Conversion } from "./conversion.ts";
 import { outputBytes } from "./convert_file.ts";
 import type { ConvertOptions } from "./convert_job.ts";
+import { realDisk } from "./disk.ts";
 import { ruleFor } from "./keep_rule.ts";
 import type { Manifest } from "./manifest.ts";
 import { chooseInt8, INT4_BITS } from "./mixed.ts";
@@ -25,11 +26,12 @@ export async function convert(
   target: string,
   options: ConvertOptions = {},
 ): Promise<Manifest> {
-  // Before the source is opened: Workers take a while to start.
   const pool = new SlabPool(options.workers ?? coresFor(weightBytes(source)));
+  // Workers take a while to start: before the source is opened, unless the target may prove to be done already.
+  if ((options.disk ?? realDisk).size(`${target}/manifest.json`) === null) pool.start();
   let weights: WeightSource | null = null;
   try {
-    weights = openSource(source, ruleFor(options.keep ?? null, finer(source, options)));
+    weights = openSource(source, ruleFor(options.keep ?? null, finer(source, options)), options.base);
     return await new Conversion(source, target, weights, options, pool).run();
   } catch (error) {
     if (weights === null || !diskFull(error)) throw error;
@@ -49,9 +51,9 @@ const coresFor = (bytes: number): number =>
   bytes < SMALL ? 0 : Math.min(navigator.hardwareConcurrency, Math.ceil(bytes / SLAB));
 
 /** Matrices that `bits` makes int8. */
-function finer(source: string, { keep, bits = INT4_BITS }: ConvertOptions): Set<string> {
+function finer(source: string, { keep, bits = INT4_BITS, base }: ConvertOptions): Set<string> {
   if (bits === INT4_BITS) return new Set();
-  const weights = openSource(source, ruleFor(keep ?? null, new Set()));
+  const weights = openSource(source, ruleFor(keep ?? null, new Set()), base);
   try {
     const all = weights.files.flatMap((file) => file.tensors);
     if (all.some(({ fixed }) => fixed)) {

@@ -13,6 +13,8 @@ export interface ConvertOptions {
   revision?: string;
   /** Digest of all the source's files, where it is known. Without it their sizes, times and inodes tell whether they changed. */
   content?: string;
+  /** Checkpoint to add to the source, which is published as the difference to it. */
+  base?: string;
   /** "prompted": takes the thinking prompt (CONTRACT.md). */
   reasoning?: Reasoning;
   rounding?: Rounding;

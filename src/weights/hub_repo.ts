@@ -2,7 +2,9 @@
 import { createHash } from "node:crypto";
 import { COPIED } from "./copied_files.ts";
 import type { HubClient } from "./hub_client.ts";
+import { TOKENIZER_SOURCES } from "./made_tokenizer.ts";
 import { isFileName } from "./manifest.ts";
+import { isWeightFile } from "./shard_index.ts";
 
 export interface HubFile {
   name: string;
@@ -46,9 +48,11 @@ export async function readRepo(
   if (/^[0-9a-f]{40}$/.test(revision) && commit !== revision) fail(`is of ${commit}, not of ${revision}`);
   if (!Array.isArray(answer?.siblings) || answer.siblings.length > 100_000) return fail("is missing");
   const files: HubFile[] = [];
-  for (const item of answer.siblings as Record<string, unknown>[]) {
+  const siblings = answer.siblings as Record<string, unknown>[];
+  const torch = !siblings.some((item) => String(item?.rfilename).endsWith(".safetensors"));
+  for (const item of siblings) {
     const name = item?.rfilename;
-    if (typeof name !== "string" || !isWanted(name)) continue;
+    if (typeof name !== "string" || !isWanted(name, torch)) continue;
     const lfs = item.lfs as { sha256?: unknown; oid?: unknown; size?: unknown } | null | undefined;
     const size = lfs?.size ?? item.size;
     if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0 || size > MOST_SIZE) {
@@ -62,7 +66,9 @@ export async function readRepo(
   }
   if (new Set(files.map(({ name }) => name)).size !== files.length) fail("names a file twice");
   if (!files.some(({ name }) => name === "config.json")) fail("has no config.json");
-  if (!files.some(({ name }) => name.endsWith(".safetensors"))) fail("has no .safetensors file");
+  if (!files.some(({ name }) => isWeightFile(name, torch))) {
+    fail("has no .safetensors file and no pytorch_model.bin");
+  }
   return { id, commit, files: files.sort((a, b) => a.size - b.size || (a.name < b.name ? -1 : 1)) };
 }
 
@@ -72,7 +78,7 @@ export const contentOf = (files: readonly HubFile[]): string =>
     "hex",
   );
 
-/** Weights and what a converted model keeps; nothing in folders, nothing that can run code. */
-const isWanted = (name: string): boolean =>
+/** Weights and what a converted model keeps; nothing in folders, nothing that is run. */
+const isWanted = (name: string, torch: boolean): boolean =>
   isFileName(name) &&
-  (COPIED.includes(name) || name.endsWith(".safetensors") || name.endsWith(".safetensors.index.json"));
+  (COPIED.includes(name) || TOKENIZER_SOURCES.includes(name) || isWeightFile(name, torch));

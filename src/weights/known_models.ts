@@ -2,8 +2,7 @@
  * The family's published names. Read in the official repository (github.com/bytedance/Valley, README at commit 7201bbb,
  * 8 May 2026), which links each of them as huggingface.co/<id>. The hub itself could not be reached from where this was
  * written: that the repositories are there today, their files and sizes, was not verified. Valley (2023) is named by the
- * authors' inference code (run_valley_llamma_v2.py); its 13B (luoruipu1/valley-13b-v1-delta) is a difference to LLaMA's
- * weights and must be added to them first.
+ * authors' inference code (run_valley_llamma_v2.py); its 13B is a difference to LLaMA's weights.
  */
 
 import type { Reasoning } from "./manifest.ts";
@@ -13,6 +12,8 @@ export interface KnownModel {
   id: string;
   family: "valley3" | "valley2.5" | "valley2" | "valley1";
   reasoning: Reasoning;
+  /** Published as the difference to this model, which whoever serves it must have. */
+  base?: string;
 }
 
 export const KNOWN_MODELS: readonly KnownModel[] = [
@@ -24,6 +25,7 @@ export const KNOWN_MODELS: readonly KnownModel[] = [
   { id: "bytedance-research/Valley2-DPO", family: "valley2", reasoning: "none" },
   { id: "bytedance-research/Valley-Eagle-7B", family: "valley2", reasoning: "none" },
   { id: "luoruipu1/Valley2-7b", family: "valley1", reasoning: "none" },
+  { id: "luoruipu1/valley-13b-v1-delta", family: "valley1", reasoning: "none", base: "LLaMA 13B" },
 ];
 
 /** By id, upper and lower case alike; null: not one of the family. */

@@ -18,15 +18,19 @@ export class SlabPool {
 
   #failure: Error | null = null;
 
-  /** Starts them at once. @param workers 0: slabs run in place, one after the other */
-  constructor(readonly workers: number) {
-    for (let i = 0; i < workers; i++) this.#idle.push(this.#start());
+  /** @param workers 0: slabs run in place, one after the other */
+  constructor(readonly workers: number) {}
+
+  /** Starts the Workers, which takes a while; the first job does where this was not called. */
+  start(): void {
+    while (this.#all.length < this.workers) this.#idle.push(this.#worker());
   }
 
   /** @throws QuantiseError; Error when the Worker fails. The job's buffers are given away. */
   run(job: SlabJob): Promise<CodedTensor> {
     if (this.workers === 0) return new Promise((resolve) => resolve(runSlab(job)));
     if (this.#failure !== null) return Promise.reject(this.#failure);
+    this.start();
     return new Promise((resolve, reject) => {
       this.#queue.push({ job, resolve, reject });
       this.#next();
@@ -61,7 +65,7 @@ export class SlabPool {
     worker.postMessage({ ...waiting.job, spare }, spare === undefined ? given : [...given, spare]);
   }
 
-  #start(): Worker {
+  #worker(): Worker {
     const worker = new Worker(new URL("./slab_worker.ts", import.meta.url), { type: "module" });
     this.#all.push(worker);
     worker.onmessage = ({ data }: MessageEvent<CodedTensor & { error?: string; row?: number | null }>) => {

@@ -16,7 +16,7 @@ import { bitsOfTarget, rowsOfSlab, type SourceTensor, type Target, type WeightSo
 const OUTPUT = "model.safetensors";
 
 /** ggml's name of each part → the official one. */
-const PARTS: Record<string, string> = {
+export const PARTS: Record<string, string> = {
   attn_norm: "input_layernorm",
   ffn_norm: "post_attention_layernorm",
   attn_q: "self_attn.q_proj",
@@ -29,7 +29,7 @@ const PARTS: Record<string, string> = {
   ffn_up: "mlp.up_proj",
   ffn_down: "mlp.down_proj",
 };
-const WHOLE: Record<string, string> = {
+export const WHOLE: Record<string, string> = {
   "token_embd.weight": "model.embed_tokens.weight",
   "output_norm.weight": "model.norm.weight",
   "output.weight": "lm_head.weight",

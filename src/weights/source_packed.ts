@@ -9,8 +9,9 @@
  */
 import { SafetensorsFile, toFloat32 } from "../gpu/safetensors.ts";
 import { becomesInt4, type Rule } from "./keep_rule.ts";
+import { isTorchShard, shardNames } from "./shard_index.ts";
 import { rowsOfSlab, type SourceTensor, type WeightSource } from "./source.ts";
-import { openSafetensorsSource } from "./source_safetensors.ts";
+import { openPublishedSource } from "./source_published.ts";
 
 export interface PackedConfig {
   method: "gptq" | "awq";
@@ -53,7 +54,13 @@ export function openPackedSource(
   packed: PackedConfig,
   rule: Rule = becomesInt4,
 ): WeightSource {
-  const plain = openSafetensorsSource(folder, rule);
+  const pickled = shardNames(folder).find(isTorchShard);
+  if (pickled !== undefined) {
+    throw new Error(
+      `Cannot convert ${folder}: codes of 4 bits are read from safetensors, not from ${pickled}`,
+    );
+  }
+  const plain = openPublishedSource(folder, rule);
   const opened: SafetensorsFile[] = [];
   try {
     const where = new Map<string, SafetensorsFile>();

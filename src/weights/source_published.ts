@@ -1,20 +1,28 @@
-/** A published checkpoint as a source: one or many safetensors files of bf16, f16 or f32. */
+/** A published checkpoint as a source: one or many files of bf16, f16 or f32, safetensors or PyTorch's own. */
 import { createHash } from "node:crypto";
 import { SafetensorsFile, type TensorInfo } from "../gpu/safetensors.ts";
 import { stampOf } from "./file_piece.ts";
+import { realDisk } from "./disk.ts";
 import { becomesInt4, type Rule } from "./keep_rule.ts";
+import { madeTokenizer } from "./made_tokenizer.ts";
 import { isRounded } from "./rounding.ts";
-import { shardNames } from "./shard_index.ts";
+import { isTorchShard, shardNames } from "./shard_index.ts";
+import { TorchFile } from "./torch_file.ts";
 import { rowsOfSlab, type SourceTensor, type WeightSource } from "./source.ts";
+
+/** An open file of tensors. */
+type TensorFile = Pick<SafetensorsFile, "path" | "tensors" | "offset" | "read" | "close">;
 
 /**
  * @throws Error naming the file that is missing or damaged
  */
-export function openSafetensorsSource(folder: string, rule: Rule = becomesInt4): WeightSource {
+export function openPublishedSource(folder: string, rule: Rule = becomesInt4): WeightSource {
   const names = shardNames(folder);
-  const files: SafetensorsFile[] = [];
+  const files: TensorFile[] = [];
   try {
-    for (const name of names) files.push(SafetensorsFile.open(`${folder}/${name}`));
+    for (const name of names) {
+      files.push((isTorchShard(name) ? TorchFile : SafetensorsFile).open(`${folder}/${name}`));
+    }
     const owner = new Map<string, string>();
     files.forEach((file, i) => {
       for (const name of file.tensors.keys()) {
@@ -28,13 +36,13 @@ export function openSafetensorsSource(folder: string, rule: Rule = becomesInt4):
     const stamps = files.map(({ path }) => stampOf(path));
     return {
       files: files.map((file, i) => ({
-        name: names[i],
+        name: names[i].replace(/\.bin$/, ".safetensors"),
         tensors: [...file.tensors.values()].sort((a, b) => a.begin - b.begin || a.end - b.end)
           .map((t) => sourceTensor(file, t, rule, stamps[i])),
       })),
       ...fingerprints(names.map((name) => `${folder}/${name}`), files),
       folder,
-      made: {},
+      made: madeTokenizer(folder, realDisk),
       close: () => files.forEach((file) => file.close()),
     };
   } catch (error) {
@@ -46,7 +54,7 @@ export function openSafetensorsSource(folder: string, rule: Rule = becomesInt4):
 /** Digests of what the files' headers and sizes say, and of their times. */
 export function fingerprints(
   paths: string[],
-  files: readonly SafetensorsFile[],
+  files: readonly TensorFile[],
 ): { digest: string; stamp: string } {
   const content = createHash("sha256"), times = createHash("sha256");
   paths.forEach((path, i) => {
@@ -59,7 +67,7 @@ export function fingerprints(
   return { digest, stamp: times.update(digest).digest("hex") };
 }
 
-function sourceTensor(file: SafetensorsFile, t: TensorInfo, rule: Rule, stamp: string): SourceTensor {
+function sourceTensor(file: TensorFile, t: TensorInfo, rule: Rule, stamp: string): SourceTensor {
   const bytes = t.end - t.begin;
   const rows = t.shape[0] ?? 1;
   const width = rows === 0 ? 0 : bytes / rows;
