@@ -20,6 +20,7 @@ export async function parseLine(pieces: Iterable<Uint8Array>, turns: Turns): Pro
   } catch {
     throw new Error("it is not JSON");
   }
+  await turns.next(); // what is done with a long line takes its time, too
   if (typeof value !== "object" || value === null) throw new Error("it is not an object");
   const { custom_id: customId, method, url, body } = value;
   if (typeof customId !== "string" || customId === "" || customId.length > 512) {

@@ -279,7 +279,10 @@ export interface PromptBuilder {
   render(messages: ChatMessage[], options: PromptOptions): string;
   /** Conversation → ids, positions and media features. Throws `PromptError` on what the model cannot take. */
   build(messages: ChatMessage[], options: PromptOptions): Promise<Prompt>;
+  /** For short texts: nobody has a turn meanwhile. */
   encode(text: string): Uint32Array;
+  /** As `encode`, others having their turn; null: there are more than `most` ids. */
+  encodeLong(text: string, most: number): Promise<Uint32Array | null>;
   /** Ids → text; control tokens are left out unless `keepSpecial`. */
   decode(ids: ArrayLike<number>, keepSpecial?: boolean): string;
   /** UTF-8 bytes of one id (may be part of a character); empty for an unknown id. */

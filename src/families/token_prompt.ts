@@ -15,6 +15,10 @@ export abstract class TokenPrompt {
     return this.tokenizer.encode(text);
   }
 
+  encodeLong(text: string, most: number): Promise<Uint32Array | null> {
+    return this.tokenizer.encodeLong(text, null, most);
+  }
+
   decode(ids: ArrayLike<number>, keepSpecial = false): string {
     return this.tokenizer.decode(ids, keepSpecial);
   }

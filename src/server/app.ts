@@ -41,9 +41,7 @@ export function createApp(context: AppContext): Hono<Env> {
     );
     app.all(path, (c) => failureFor(path, wrongMethod(c, allowed)));
   }
-  app.notFound(() =>
-    errorResponse(new ApiError(404, "There is nothing at this address", "invalid_request_error", "not_found"))
-  );
+  app.notFound((c) => errorResponse(nothingAt(c.req.path)));
   app.onError((error, c) => {
     const exchange = c.get("exchange");
     if (c.req.raw.signal.aborted) return new Response(null, { status: 499 }); // nobody reads it
@@ -73,6 +71,14 @@ function admitCaller(request: Request, access: Access, context: AppContext, exch
 function failureFor(path: string, error: ApiError): Response {
   if (!path.startsWith("/v1/messages")) return errorResponse(error);
   return Response.json(anthropicErrorBody(error), { status: error.status, headers: error.headers });
+}
+
+/** Names the address that a wrong base URL or a slash too many has missed. */
+function nothingAt(path: string): ApiError {
+  const bare = path.replace(/\/+$/, "").replace(/^(\/v1)+(?=\/)/, "");
+  const meant = ROUTES.find((route) => route.path === `/v1${bare}` || route.path === bare);
+  const message = `There is nothing at this address${meant === undefined ? "" : `; ${meant.path} is here`}`;
+  return new ApiError(404, message, "invalid_request_error", "not_found");
 }
 
 function wrongMethod(c: Context, allowed: readonly string[]): ApiError {

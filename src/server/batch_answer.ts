@@ -18,13 +18,9 @@ export const batchHost = (context: AppContext, report: BatchHost["report"]): Bat
 /** With the owner's caches, but in a queue of its own, behind those that wait for their answer. */
 const answerWithin = (context: AppContext): Answer => async (owner, path, body, signal): Promise<Sent> => {
   const route = ROUTES.find((route) => route.path === path && route.method === "POST");
-  const request = new Request(`http://localhost${path}`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(body),
-    signal,
-  });
+  const request = new Request(`http://localhost${path}`, { method: "POST", signal });
   const exchange = new Exchange(request, context.log, context.metrics);
+  exchange.body = body; // written out and parsed again, 47 MiB would hold up everybody for over a second
   exchange.route = path;
   exchange.caller = { key: `batch ${owner}`, salt: owner, background: true }; // no key has a space
   let reply: Response;

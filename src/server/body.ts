@@ -4,8 +4,9 @@ import { JsonLimitError, JsonScan } from "../common/json_scan.ts";
 import { ApiError, invalid } from "./errors.ts";
 import type { Limits } from "./limits.ts";
 
-/** Reads a JSON body. Throws ApiError: 415, 413, 400. */
-export async function readJson(request: Request, limits: Limits): Promise<unknown> {
+/** Reads a JSON body, unless it was parsed before (`Exchange.body`). Throws ApiError: 415, 413, 400. */
+export async function readJson(request: Request, limits: Limits, parsed?: unknown): Promise<unknown> {
+  if (parsed !== undefined) return parsed;
   const type = request.headers.get("content-type")?.split(";")[0].trim().toLowerCase() ?? "";
   if (type !== "application/json" && !/^application\/[\w.-]+\+json$/.test(type)) {
     throw unsupportedType("application/json");

@@ -1,13 +1,14 @@
 /**
  * A tool call under way in the text of an answer: what of it goes out, and where it ends.
  *
- * A `</tool_call>` inside a JSON string belongs to it if the string is closed behind the tag. If it is not (a string
- * holds no line end, nor may the answer end in it), a quote is missing, and the first such tag ends the call.
+ * A `</tool_call>` inside a JSON string belongs to it if the JSON goes on behind the tag as far as its own end or the
+ * next tag outside strings. If it does not (a string holds no line end, nor may the answer end in it), a quote is
+ * missing, and the first such tag ends the call.
  */
 
 import { CallScanner } from "./call_scanner.ts";
 import type { Delta } from "./delta.ts";
-import type { HeldText } from "./held_text.ts";
+import { type HeldText, longestBeginning } from "./held_text.ts";
 import { parseToolCall } from "./tool_call_text.ts";
 
 export const CALL = "<tool_call>", CALL_END = "</tool_call>";
@@ -22,13 +23,18 @@ export class CallReader {
   #scanner = new CallScanner();
   /** The call has gone out as far as it is known. */
   #named = false;
-  /** A closing tag in a string that is not closed yet and what came after it; the arguments in it. */
+  /** A closing tag in a string, and what came after it, as long as it may be wrong; the arguments in it. */
   #behind = "";
   #held = "";
 
   /** `pieces`: it goes out as it is written, once its name is known; otherwise when it is whole. */
   constructor(pieces: boolean) {
     this.#pieces = pieces;
+  }
+
+  /** Words behind the call's JSON, once it is over. */
+  get stray(): string {
+    return this.#scanner.stray;
   }
 
   /** All that was read, where it is no call. */
@@ -50,9 +56,8 @@ export class CallReader {
 
   /** The answer is over, or (`cut`) broken off. What then stands in `source` comes after the call. */
   end(source: HeldText, deltas: Delta[], cut: boolean): "call" | "text" {
-    if (this.#behind !== "" && !cut) return this.#unclosed(source, deltas);
-    this.#text += this.#behind;
-    if (this.#pieces) this.#tell(deltas, this.#held);
+    if (this.#behind !== "" && this.#scanner.inString && !cut) return this.#unclosed(source, deltas);
+    this.#take(deltas);
     this.#grow(deltas, source.rest());
     if (!this.#named) return "text";
     this.#tell(deltas, this.#scanner.end(false));
@@ -75,21 +80,36 @@ export class CallReader {
     if (given !== "") deltas.push({ type: "arguments", text: given });
   }
 
-  /** Looks for the end of the string that a closing tag stands in. */
+  /** Looks whether the JSON goes on behind a closing tag in a string. */
   #follow(source: HeldText, deltas: Delta[]): CallProgress {
     const text = source.rest();
     for (let at = 0; at < text.length; at++) {
+      if (!this.#scanner.inString) {
+        const begun = longestBeginning(text.slice(at, at + CALL_END.length - 1), [CALL_END]);
+        const tag = text.startsWith(CALL_END, at);
+        if (tag || begun === text.length - at) {
+          source.push(text.slice(at));
+          if (tag) this.#take(deltas);
+          return tag ? "again" : "more";
+        }
+      }
       this.#held += this.#scanner.push(text[at]);
       this.#behind += text[at];
-      if (this.#scanner.inString) continue;
+      const { state } = this.#scanner;
+      if (state === "open") continue;
       source.push(text.slice(at + 1));
-      if (this.#scanner.state === "broken") return this.#unclosed(source, deltas);
-      this.#text += this.#behind;
-      if (this.#pieces) this.#tell(deltas, this.#held);
-      this.#behind = this.#held = "";
+      if (state === "broken") return this.#unclosed(source, deltas);
+      this.#take(deltas);
       return "again";
     }
     return "more";
+  }
+
+  /** What stood behind a tag is the call's. */
+  #take(deltas: Delta[]): void {
+    this.#text += this.#behind;
+    if (this.#pieces) this.#tell(deltas, this.#held);
+    this.#behind = this.#held = "";
   }
 
   /** The tag was the call's own: back to it. */

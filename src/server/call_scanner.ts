@@ -3,11 +3,15 @@
  * soon as it is known, the arguments' text as it is written. Of two equal keys the first counts.
  */
 
+import { ValueScanner } from "./value_scanner.ts";
+
 /** What comes next at the top of the object. */
 type Place = "start" | "first" | "key" | "colon" | "value" | "inside" | "next" | "end";
 
 const SPACE = " \t\n\r";
 const HIGH_SURROGATE = /[\ud800-\udbff]$/;
+/** More than brackets and quotes that are missing or too many. */
+const SAYS_SOMETHING = /[^\s{}[\],"]/;
 
 export class CallScanner {
   /** null: not known yet. */
@@ -23,6 +27,10 @@ export class CallScanner {
   /** Text of the arguments that has not been handed out. */
   #ready = "";
   #handedOut = false;
+  /** From where it broke on, where that is no part of the arguments. */
+  #behind = "";
+  /** Words behind the arguments that belong to no JSON; "" until `end`, or where only brackets are wrong. */
+  stray = "";
 
   /** What was read so far ends inside a string. */
   get inString(): boolean {
@@ -38,15 +46,26 @@ export class CallScanner {
   /** The text is over. `ended`: by the closing tag, so that arguments that never began are none. */
   end(ended: boolean): string {
     if (this.state === "open") this.state = "broken";
-    if (ended && this.name !== null && this.#kind === null) this.#ready = "{}";
+    const words = SAYS_SOMETHING.test(this.#behind) ? this.#behind : "";
+    if (this.#kind !== null) this.stray = words;
+    else if (words !== "") this.#ready = words; // not none: the client shall see that they are wrong
+    else if (ended && this.name !== null) this.#ready = "{}";
     return this.#handOut(null);
   }
 
   #step(character: string): void {
     if (this.state === "broken") {
-      if (this.#place === "inside" && this.#key === "arguments") this.#ready += character; // as it was written
+      // As it was written.
+      if (this.#place === "inside" && this.#key === "arguments") this.#ready += character;
+      else this.#behind += character;
       return;
     }
+    this.#read(character);
+    const elsewhere = this.#place !== "inside" || this.#key !== "arguments";
+    if (this.state === ("broken" as string) && elsewhere) this.#behind += character;
+  }
+
+  #read(character: string): void {
     if (this.#place === "inside") return this.#inside(character);
     if (SPACE.includes(character)) return;
     switch (this.#place) {
@@ -92,10 +111,11 @@ export class CallScanner {
     }
     if (found === "broken") {
       if (kind === "scalar") this.#ready += this.#value.raw + character;
+      else if (!arguing) this.#behind = this.#value.raw;
       this.state = "broken";
     } else if (found !== "more") {
       this.#finish(this.#value.raw);
-      if (found === "past" && this.state === "open") this.#step(character);
+      if (found === "past" && this.state === "open") this.#read(character);
     }
   }
 
@@ -103,8 +123,7 @@ export class CallScanner {
   #finish(raw: string): void {
     const key = this.#key;
     if (key === null) {
-      const read = parsed(raw);
-      if (typeof read !== "string") return this.#go(null);
+      const read = JSON.parse(raw);
       this.#key = (read === "name" && this.name !== null) || (read === "arguments" && this.#kind !== null)
         ? "" // has been read
         : read;
@@ -112,21 +131,12 @@ export class CallScanner {
     }
     this.#go("next");
     if (key === "name") {
-      const name = parsed(raw);
-      // What came before the name could be looked at whole.
-      const sound = this.#kind !== "nested" || parsed(this.#ready) !== undefined;
-      if (typeof name === "string" && name !== "" && sound) this.name = name;
+      const name = JSON.parse(raw);
+      if (typeof name === "string" && name !== "") this.name = name;
       else this.#go(null);
-    } else if (key !== "arguments") {
-      if (parsed(raw) === undefined) this.#go(null);
-    } else if (this.#kind === "string") {
-      if (this.#escape !== "") this.#go(null);
-      else if (this.#ready.trim() === "" && !this.#handedOut) this.#ready = "{}";
-    } else if (this.#kind === "scalar") {
-      const value = parsed(raw);
-      this.#ready = value === null ? "{}" : raw;
-      if (value === undefined) this.#go(null);
-    }
+    } else if (key === "arguments" && this.#kind === "string") {
+      if (this.#ready.trim() === "" && !this.#handedOut) this.#ready = "{}";
+    } else if (key === "arguments" && this.#kind === "scalar") this.#ready = raw === "null" ? "{}" : raw;
   }
 
   #close(): void {
@@ -148,9 +158,7 @@ export class CallScanner {
     if (this.#escape[0] === "\\") {
       const whole = this.#escape[1] === "u" ? 6 : 2;
       if (this.#escape.length < whole) return;
-      const read = parsed(`"${this.#escape}"`);
-      if (typeof read === "string") this.#escape = read;
-      else this.state = "broken"; // there is no such escape
+      this.#escape = JSON.parse(`"${this.#escape}"`);
     }
     this.#ready += this.#escape;
     this.#escape = "";
@@ -166,56 +174,5 @@ export class CallScanner {
     this.#ready = this.#ready.slice(out.length);
     if (out !== "") this.#handedOut = true;
     return out;
-  }
-}
-
-/** One JSON value, a character at a time: strings and brackets are followed, the rest is taken as it is. */
-class ValueScanner {
-  /** What was read. */
-  raw = "";
-  /** Brackets that must still come, the next one last. */
-  #closers = "";
-  inString = false;
-  #escaped = false;
-
-  /** `done`: it was the last character; `past`: it is no part of the value, which is whole without it. */
-  step(character: string): "more" | "done" | "past" | "broken" {
-    const found = this.#read(character);
-    if (found === "more" || found === "done") this.raw += character;
-    return found;
-  }
-
-  #read(character: string): "more" | "done" | "past" | "broken" {
-    if (this.inString) {
-      if (character < " ") return "broken";
-      if (this.#escaped) this.#escaped = false;
-      else if (character === "\\") this.#escaped = true;
-      else if (character === '"') {
-        this.inString = false;
-        if (this.#closers === "") return "done";
-      }
-      return "more";
-    }
-    const top = this.#closers === "";
-    if (top && this.raw !== "" && (SPACE + ",}]").includes(character)) return "past";
-    if (top && this.raw !== "" && '"{['.includes(character)) return "broken"; // inside a number or word
-    if (character === '"') this.inString = true;
-    else if (character === "{") this.#closers += "}";
-    else if (character === "[") this.#closers += "]";
-    else if (character === "}" || character === "]") {
-      if (!this.#closers.endsWith(character) || top) return "broken";
-      this.#closers = this.#closers.slice(0, -1);
-      if (this.#closers === "") return "done";
-    }
-    return top && ",:".includes(character) ? "broken" : "more";
-  }
-}
-
-/** undefined: no JSON. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

@@ -19,7 +19,7 @@ export async function chatCompletions(
   exchange: Exchange,
 ): Promise<Response> {
   const { signal } = request; // looked at at once: made later, it would miss a client that has left
-  const chat = parseChatRequest(await readJson(request, context.limits), context.served());
+  const chat = parseChatRequest(await readJson(request, context.limits, exchange.body), context.served());
   const { mcp } = context;
   const answer = mcp !== undefined && mayLoop(chat)
     ? await answerInRounds(chat, mcp, context, exchange, signal)

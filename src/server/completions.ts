@@ -1,6 +1,7 @@
 /** POST /v1/completions: text goes on as it stands, without a template. */
 
 import { z } from "zod";
+import { contextOf } from "../engine/admission.ts";
 import { MAX_LOGPROBS, type Prompt } from "../families/family.ts";
 import type { AppContext } from "./app_context.ts";
 import { readJson } from "./body.ts";
@@ -49,7 +50,7 @@ export async function completions(
   exchange: Exchange,
 ): Promise<Response> {
   const { signal } = request;
-  const body = await readJson(request, context.limits);
+  const body = await readJson(request, context.limits, exchange.body);
   const wire = validated(completionSchema, body);
   const { id: model, card, vocabulary } = context.served();
   checkModel(wire.model, model);
@@ -60,7 +61,7 @@ export async function completions(
   const limits = constraint === null ? {} : await compiled(constraint, context);
   const wishes = { ...wishesOf(wire, card, vocabulary), ...limits };
   if (wire.logprobs != null) wishes.sampling.logprobs = wire.logprobs;
-  const prompts = promptsOf(wire.prompt, context);
+  const prompts = await promptsOf(wire.prompt, context);
   if (prompts.length * wishes.choices > context.limits.choices) {
     throw invalid(`Prompts times n may be ${context.limits.choices} at most`, "n", "too_many_choices");
   }
@@ -96,29 +97,35 @@ export async function completions(
   return response;
 }
 
-/** One prompt or several, as text or as ids. */
-function promptsOf(
+/** One prompt or several, as text or as ids. Throws ApiError. */
+async function promptsOf(
   given: z.infer<typeof completionSchema>["prompt"],
-  { prompt: builder, served }: AppContext,
-): Prompt[] {
+  { prompt: builder, served, engine }: AppContext,
+): Promise<Prompt[]> {
   const list = Array.isArray(given) && typeof given[0] !== "number"
     ? given as (string | number[])[]
     : [given as string | number[]];
-  const { vocabulary } = served();
-  return list.map((one) => {
-    const ids = typeof one === "string" ? builder.encode(one) : Uint32Array.from(one);
+  const { vocabulary } = served(), most = engine.info === null ? Infinity : contextOf(engine.info);
+  const prompts: Prompt[] = [];
+  for (const one of list) {
+    const ids = typeof one === "string" ? await builder.encodeLong(one, most) : Uint32Array.from(one);
+    if (ids === null) {
+      const message = `prompt: it is longer than the context of ${most} tokens`;
+      throw invalid(message, "prompt", "context_length_exceeded");
+    }
     if (ids.some((id) => id >= vocabulary)) {
       throw invalid(`prompt: the vocabulary has ${vocabulary} ids`, "prompt", "invalid_value");
     }
-    return {
+    prompts.push({
       ids,
       positions: null,
       ropeDelta: 0,
       media: [],
       spans: [],
       mediaTokens: { image: 0, video: 0, audio: 0 },
-    };
-  });
+    });
+  }
+  return prompts;
 }
 
 /** All prompts as one answer, or none of them. */

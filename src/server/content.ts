@@ -77,15 +77,19 @@ function assistantTurn(
   tags: AnswerTags | null,
 ): ChatMessage {
   const thought = message.reasoning ?? message.reasoning_content;
-  const [open, close] = tags?.thought ?? ["", ""];
-  if (current && thought && tags !== null) {
-    content.unshift({ type: "text", text: `${open}\n${thought}\n${close}\n\n` });
-  }
+  if (current && thought) content.unshift(...thoughtOf(thought, tags));
   const toolCalls = message.tool_calls?.map(({ function: { name, arguments: given } }) => ({
     name,
     arguments: typeof given === "string" && given.trim() !== "" ? given : JSON.stringify(given || {}),
   }));
   return { role: "assistant", content, ...(toolCalls?.length ? { toolCalls } : {}) };
+}
+
+/** A thought as the model writes it; nothing where the model has none. */
+export function thoughtOf(thought: string, tags: AnswerTags | null): ChatPart[] {
+  if (tags === null || thought === "") return [];
+  const [open, close] = tags.thought;
+  return [{ type: "text", text: `${open}\n${thought}\n${close}\n\n` }];
 }
 
 async function readContent({ content }: WireMessage, at: string, context: Context): Promise<ChatPart[]> {
@@ -111,7 +115,7 @@ async function readPart(
     const { decoder, signal, limits, prompt } = context;
     const bytes = async () =>
       "base64" in source
-        ? decodeBase64(source.base64, { kind, param }, limits)
+        ? await decodeBase64(source.base64, { kind, param }, limits)
         : await fetchMedia(source.address as string, { kind, param }, context);
     switch (kind) {
       case "image":

@@ -20,6 +20,8 @@ export class Exchange {
   /** As it stands in the table of routes. */
   route = "other";
   status = 0;
+  /** The request's JSON where it was parsed before, as a batch's line is; nobody changes it. */
+  body: unknown;
   readonly #log: Log;
   readonly #metrics: Metrics;
   readonly #started = performance.now();

@@ -3,6 +3,7 @@
  * cannot hold an answer to is never left out in silence.
  */
 
+import { percentDecoded } from "../common/percent.ts";
 import { disjoint, guessedTypes, hasType } from "./json_schema_facts.ts";
 import type { JsonRule } from "../engine/grammar/spec.ts";
 import { type Heavy, TypeReader, type Walk } from "./json_schema_types.ts";
@@ -116,7 +117,7 @@ class Reader implements Walk {
       throw new SchemaError(path, "only references into the schema itself (#/…) are supported");
     }
     const steps = value.split("/").slice(1).map((step) =>
-      decodeURIComponent(step).replaceAll("~1", "/").replaceAll("~0", "~")
+      percentDecoded(step).replaceAll("~1", "/").replaceAll("~0", "~")
     );
     let at: unknown = this.root;
     for (const step of steps) {

@@ -62,4 +62,18 @@ export const KNOWN_FIELDS: Readonly<Record<string, Neutral>> = {
   include_reasoning: only(true),
   return_hidden_states: only(false),
   lora_path: only(),
+  // llama.cpp's.
+  cache_prompt: anything,
+  id_slot: anything,
+  timings_per_token: only(false),
+  n_predict: only(-1),
+  n_probs: only(0),
+  grammar: only(""),
+  repeat_penalty: only(1),
+  typical_p: only(1),
+  mirostat: only(0),
+  dry_multiplier: only(0),
+  xtc_probability: only(0),
+  top_n_sigma: only(-1),
+  dynatemp_range: only(0),
 };

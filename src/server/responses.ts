@@ -25,7 +25,7 @@ export async function responses(
   exchange: Exchange,
 ): Promise<Response> {
   const { signal } = request;
-  const wire = validated(responsesSchema, await readJson(request, context.limits));
+  const wire = validated(responsesSchema, await readJson(request, context.limits, exchange.body));
   const chat = {
     ...renaming(NAMES, () => parseSingleAnswer(toChatBody(wire), context.served())),
     truncate: wire.truncation === "auto",

@@ -1,5 +1,6 @@
 /** Is it alive, is it ready, what does it serve. */
 
+import { percentDecoded } from "../common/percent.ts";
 import { contextOf } from "../engine/admission.ts";
 import type { AppContext } from "./app_context.ts";
 import { checkModel } from "./chat_request.ts";
@@ -34,8 +35,7 @@ export function models(_request: Request, context: AppContext): Response {
 }
 
 export function model(request: Request, context: AppContext): Response {
-  const asked = decodeURIComponent(new URL(request.url).pathname.slice("/v1/models/".length));
-  checkModel(asked, context.served().id);
+  checkModel(percentDecoded(new URL(request.url).pathname.slice("/v1/models/".length)), context.served().id);
   return Response.json(describe(context));
 }
 

@@ -145,12 +145,13 @@ export class StreamRouter {
   #leaveCall(deltas: Delta[], as: "call" | "text"): true {
     if (as === "call") {
       this.calls++;
-      return this.#enter("gap");
+      const { stray } = this.#call;
+      this.#enter(stray === "" ? "gap" : "content");
+      if (stray !== "") this.#content(deltas, stray);
+      return true;
     }
     this.#content(deltas, this.#call.written);
-    const begun = this.#begun;
-    this.#enter("content");
-    this.#begun = begun;
+    this.#state = "content"; // goes on: its white space counts
     return true;
   }
 

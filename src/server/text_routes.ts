@@ -10,8 +10,9 @@ import { buildPrompt, nameIgnored, readConversation } from "./conversation.ts";
 import { idList } from "./id_list.ts";
 import { invalid } from "./errors.ts";
 import { validated } from "./validation.ts";
+import { ignoredFields } from "./wishes.ts";
 
-/** Characters whose ids are worked out here; longer texts would hold up everybody. */
+/** Characters whose ids are worked out here. */
 const MOST_CHARACTERS = 1 << 20;
 
 export const tokenizeSchema = z.looseObject({
@@ -30,24 +31,37 @@ export async function tokenize(
 ): Promise<Response> {
   const { signal } = request;
   const body = await readJson(request, context.limits);
-  const chat = isConversation(body) ? parseChatRequest(body, context.served()) : null;
-  const ids = chat === null
-    ? context.prompt.encode(textOf(body, context))
-    : (await buildPrompt(chat, context, signal)).ids;
+  let ids: Uint32Array, ignored: string[];
+  if (isConversation(body)) {
+    const chat = parseChatRequest(body, context.served());
+    ids = (await buildPrompt(chat, context, signal)).ids;
+    ignored = chat.ignored;
+  } else {
+    const wire = textOf(body, context);
+    ignored = ignoredFields(wire, tokenizeSchema.shape);
+    ids = (await context.prompt.encodeLong(wire.prompt, Infinity))!;
+  }
   const { info } = context.engine;
   const response = Response.json({
     count: ids.length,
     max_model_len: info === null ? null : contextOf(info),
     tokens: Array.from(ids),
   });
-  if (chat !== null) nameIgnored(response, chat.ignored, exchange);
+  nameIgnored(response, ignored, exchange);
   return response;
 }
 
-export async function detokenize(request: Request, context: AppContext): Promise<Response> {
-  const { model, tokens } = validated(detokenizeSchema, await readJson(request, context.limits));
-  checkModel(model, context.served().id);
-  return Response.json({ prompt: context.prompt.decode(tokens, true) });
+export async function detokenize(
+  request: Request,
+  context: AppContext,
+  exchange: Exchange,
+): Promise<Response> {
+  const wire = validated(detokenizeSchema, await readJson(request, context.limits));
+  checkModel(wire.model, context.served().id);
+  const ignored = ignoredFields(wire, detokenizeSchema.shape);
+  const response = Response.json({ prompt: context.prompt.decode(wire.tokens, true) });
+  nameIgnored(response, ignored, exchange);
+  return response;
 }
 
 export async function applyTemplate(
@@ -67,11 +81,11 @@ function isConversation(body: unknown): boolean {
   return typeof body === "object" && body !== null && "messages" in body;
 }
 
-function textOf(body: unknown, context: AppContext): string {
+function textOf(body: unknown, context: AppContext): z.infer<typeof tokenizeSchema> {
   if (typeof body !== "object" || body === null || !("prompt" in body)) {
     throw invalid("prompt or messages must be given", "prompt", "invalid_value");
   }
-  const { model, prompt } = validated(tokenizeSchema, body);
-  checkModel(model, context.served().id);
-  return prompt;
+  const wire = validated(tokenizeSchema, body);
+  checkModel(wire.model, context.served().id);
+  return wire;
 }

@@ -7,6 +7,7 @@ import type { ChatMessage } from "../families/family.ts";
 import type { ParsedCall } from "./tool_call_text.ts";
 import type { AppContext } from "./app_context.ts";
 import type { ChatRequest } from "./chat_request.ts";
+import { thoughtOf } from "./content.ts";
 import { answerChat, readConversation } from "./conversation.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Answer, ChoiceNews } from "./generation.ts";
@@ -56,13 +57,17 @@ async function* rounds(whole: Answer, first: Answer, loop: Loop): AsyncGenerator
     const calls: ParsedCall[] = [];
     /** The call under way, where it is the server's. */
     let served: ParsedCall | null = null;
-    let content = "", foreign = false, end: Extract<ChoiceNews, { finish: unknown }> | null = null;
+    let content = "",
+      thought = "",
+      foreign = false,
+      end: Extract<ChoiceNews, { finish: unknown }> | null = null;
     for await (const news of answer.choices[0]) {
       if ("finish" in news) end = news;
       else if ("mcp" in news) yield news;
       else {
         const { delta } = news;
         if (delta.type === "content") content += delta.text;
+        if (delta.type === "reasoning") thought += delta.text;
         if (delta.type === "call") {
           served = loop.serves(delta.name) ? { name: delta.name, arguments: "" } : null;
           if (served === null) foreign = true;
@@ -87,7 +92,11 @@ async function* rounds(whole: Answer, first: Answer, loop: Loop): AsyncGenerator
       return;
     }
     Object.assign(before, counts);
-    conversation.push({ role: "assistant", content: [{ type: "text", text: content }], toolCalls: calls });
+    conversation.push({
+      role: "assistant",
+      content: [...thoughtOf(thought, context.served().card.tags), { type: "text", text: content }],
+      toolCalls: calls,
+    });
     for (const { name, arguments: given } of calls) {
       yield { mcp: { round, name, arguments: given, result: null, failed: false }, scores: [] };
       const { text, failed } = await mcp.call(name, given, signal);

@@ -36,7 +36,7 @@ export const wishFields = {
   top_p: z.number().min(0).max(1).nullish(),
   top_k: z.int().min(-1).nullish(),
   min_p: z.number().min(0).max(1).nullish(),
-  seed: z.int().nullish(),
+  seed: z.int().nullish().describe("-1 is none, as in vLLM and llama.cpp"),
   n: z.int().min(1).max(choices).nullish(),
   stop: z.union([stopString, z.array(stopString).max(stopStrings)]).nullish(),
   stop_token_ids: z.array(z.int().min(0).max(2 ** 31)).max(stopIds).nullish(),
@@ -71,7 +71,7 @@ export function wishesOf(
       topK: Math.max(wire.top_k ?? sampling.topK, 0),
       minP: wire.min_p ?? sampling.minP,
       ...adjustOf(wire, vocabulary, sampling.adjust?.repetitionPenalty ?? 1),
-      seed: seed == null
+      seed: seed == null || seed === -1
         ? crypto.getRandomValues(new Uint32Array(1))[0]
         : Number(BigInt.asUintN(32, BigInt(seed))),
     },

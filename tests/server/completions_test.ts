@@ -39,6 +39,14 @@ Deno.test({ name: "completions", sanitizeOps: false, sanitizeResources: false },
     assertEquals((await ask({ prompt, max_tokens: 3 })).status, 200); // text is text: control tokens are not read from it
   });
 
+  await t.step("a text over the context is refused before all of it is encoded", async () => {
+    for (const prompt of ["a".repeat(8193), ["a", "word ".repeat(200_000)]]) {
+      const { status, json: { error } } = await ask({ prompt });
+      assertEquals([status, error.code, error.param], [400, "context_length_exceeded", "prompt"]);
+      assertMatch(error.message, /context of 8192 tokens/);
+    }
+  });
+
   await t.step("streamed", async () => {
     const response = await server.post("/v1/completions", {
       prompt: ids,

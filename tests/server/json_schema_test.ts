@@ -46,7 +46,8 @@ const SCHEMAS: unknown[] = [
 ];
 
 Deno.test("random answers of schemas are valid by them", async () => {
-  const grammars = new Grammars(BYTES), random = randomFrom(5);
+  // The server's 2 s are no matter here: on a busy machine a schema would be refused for them.
+  const grammars = new Grammars(BYTES, 60_000), random = randomFrom(5);
   try {
     for (const schema of SCHEMAS) {
       const walks = await walkSchema(grammars, schema, 6, random);
@@ -69,6 +70,7 @@ Deno.test("what a grammar can't hold an answer to is refused at its place", () =
     [{ oneOf: [{ type: "integer" }, { type: "number" }] }, ".oneOf"],
     [{ allOf: [{}, {}] }, ".allOf"],
     [{ $ref: "#/x" }, ".$ref"],
+    [{ $ref: "#/%zz", "%zz": {} }, ".$ref"],
     [{ $ref: "#", type: "string" }, ".type"],
     [{ type: "string", pattern: "a", maxLength: 3 }, ".pattern"],
     [{ type: "string", pattern: 'a"' }, ".pattern"],

@@ -67,6 +67,20 @@ Deno.test({ name: "MCP loop", sanitizeOps: false, sanitizeResources: false }, as
     assert(usage.completion_tokens > "The tool said: 18 degrees in Paris".length, "the call's tokens count");
   });
 
+  await t.step("the next round sees the thought that led to the call", async () => {
+    const { prompt } = server.context, build = prompt.build.bind(prompt), seen: string[] = [];
+    prompt.build = (messages, options) => {
+      seen.push(
+        messages.flatMap(({ content }) => content.map((p) => p.type === "text" ? p.text : "")).join(""),
+      );
+      return build(messages, options);
+    };
+    const { choices: [{ message }] } = await ask('think, then call weather {"city": "Bonn"}');
+    prompt.build = build;
+    assertEquals([seen.length, message.mcp_calls.length, message.reasoning !== ""], [2, 1, true]);
+    assert(seen[1].includes(`<thinking>\n${message.reasoning}\n</thinking>\n\n`), seen[1]);
+  });
+
   await t.step("each round is seen in the stream", async () => {
     const response = await server.chat({ stream: true, messages: [user('call weather {"city": "Oslo"}')] });
     const { chunks, done } = await readStream(response);

@@ -10,6 +10,7 @@ import type { LoadRequest } from "../../src/engine/protocol.ts";
 import type { ModelCard, PromptBuilder } from "../../src/families/family.ts";
 import type { Keys } from "../../src/server/auth.ts";
 import { createApp } from "../../src/server/app.ts";
+import type { AppContext } from "../../src/server/app_context.ts";
 import type { MediaDecoder } from "../../src/server/content.ts";
 import { EngineWatch } from "../../src/server/engine_watch.ts";
 import { DEFAULT_HTTP, type HttpOptions, listen } from "../../src/server/http_server.ts";
@@ -25,6 +26,7 @@ export interface TestServer {
   url: string;
   port: number;
   engine: EngineClient;
+  context: AppContext;
   /** Lines of the log. */
   log: string[];
   setClosing(closing: "no" | "soon" | "now"): void;
@@ -70,7 +72,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   }, (message) => log.push(message));
   const watch = new EngineWatch(engine);
   let closing: "no" | "soon" | "now" = "no";
-  const app = createApp({
+  const context: AppContext = {
     engine,
     prompt: options.other?.prompt ?? new FakePrompt(),
     decoder: options.decoder ?? TOY_DECODER,
@@ -91,7 +93,8 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
       vocabulary: engine.info?.vocabSize ?? 0,
     }),
     closing: () => closing,
-  });
+  };
+  const app = createApp(context);
   const http = { ...DEFAULT_HTTP, port: 0, ...options.http };
   const server = await listen(http, (request) => app.fetch(request), (error) => log.push(`failed: ${error}`));
   await engine.ready;
@@ -107,6 +110,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     url,
     port: server.port,
     engine,
+    context,
     log,
     setClosing: (value) => closing = value,
     post,

@@ -94,6 +94,11 @@ export class FakePrompt implements PromptBuilder {
     return encodeText(text);
   }
 
+  encodeLong(text: string, most: number): Promise<Uint32Array | null> {
+    const ids = encodeText(text);
+    return Promise.resolve(ids.length > most ? null : ids);
+  }
+
   decode(ids: ArrayLike<number>, keepSpecial = false): string {
     return decodeIds(Array.from(ids), keepSpecial);
   }
