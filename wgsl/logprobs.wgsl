@@ -1,5 +1,6 @@
-// Log-probabilities of a row's raw logits: of the id drawn (results[row, 0]) into results[row, 1], of the `tops[row]`
-// largest as ids into results[row, 2 …] and as values into results[row, 2 + 20 …]; equal values by smaller id first.
+// Log-probabilities of a row's raw logits, from the parts of its tiles (logit_tiles.wgsl): of the id drawn (results[row, 0])
+// into results[row, 1], of the `tops[row]` largest as ids into results[row, 2 …] and as values into results[row, 2 + 20 …];
+// equal values by smaller id first. A tile that has given its largest is searched for the next.
 struct Shape {
   rows: u32,
   vocab: u32,
@@ -7,78 +8,71 @@ struct Shape {
   result_stride: u32,
 }
 override WG: u32 = 128u;
+override TILE: u32 = 512u; // logits of a part
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> logits: array<f32>;
 @group(0) @binding(2) var<storage, read> tops: array<u32>; // 0xffffffff: nothing wanted in this row
-@group(0) @binding(3) var<storage, read_write> results: array<u32>;
-var<workgroup> values: array<f32, WG>;
-var<workgroup> places: array<u32, WG>;
+@group(0) @binding(3) var<storage, read_write> parts: array<Part>;
+@group(0) @binding(4) var<storage, read_write> results: array<u32>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let row = group.x;
   let wanted = tops[row];
-  if (wanted == 0xffffffffu) {
+  if (wanted == NONE) {
     return;
   }
   let base = row * shape.stride;
   let to = row * shape.result_stride;
+  let tiles = (shape.vocab + TILE - 1u) / TILE;
+  let first = row * tiles;
   var largest = 0.0;
   var log_sum = 0.0;
-  var before = 3.4e38;
-  var before_place = 0u;
   for (var round = 0u; round < max(wanted, 1u); round++) {
-    var top = -3.4e38;
-    var place = 0xffffffffu;
-    for (var i = lane; i < shape.vocab; i += WG) {
-      let v = logits[base + i];
-      let later = v < before || (v == before && i > before_place);
-      if (later && (v > top || place == 0xffffffffu)) {
-        top = v;
-        place = i;
+    var top = LEAST;
+    var place = NONE;
+    for (var t = first + lane; t < first + tiles; t += WG) {
+      if (before(parts[t].top, parts[t].place, top, place)) {
+        top = parts[t].top;
+        place = parts[t].place;
       }
     }
-    workgroupBarrier();
-    values[lane] = top;
-    places[lane] = place;
-    workgroupBarrier();
-    for (var half = WG / 2u; half > 0u; half /= 2u) {
-      if (lane < half) {
-        let v = values[lane + half];
-        let p = places[lane + half];
-        let mine = places[lane];
-        if (p != 0xffffffffu && (mine == 0xffffffffu || v > values[lane] || (v == values[lane] && p < mine))) {
-          values[lane] = v;
-          places[lane] = p;
-        }
-      }
-      workgroupBarrier();
-    }
-    before = values[0];
-    before_place = places[0];
+    best(lane, top, place);
+    let given = values[0];
+    let given_place = places[0];
     if (round == 0u) {
-      largest = before;
+      largest = given;
       var sum = 0.0;
-      for (var i = lane; i < shape.vocab; i += WG) {
-        sum += exp(logits[base + i] - largest);
+      for (var t = first + lane; t < first + tiles; t += WG) {
+        sum += parts[t].sum * exp(parts[t].top - largest);
       }
-      workgroupBarrier();
-      values[lane] = sum;
-      workgroupBarrier();
-      for (var half = WG / 2u; half > 0u; half /= 2u) {
-        if (lane < half) {
-          values[lane] += values[lane + half];
-        }
-        workgroupBarrier();
-      }
-      log_sum = log(values[0]);
+      log_sum = log(total(lane, sum));
       if (lane == 0u) {
         results[to + 1u] = bitcast<u32>(logits[base + results[to]] - largest - log_sum);
       }
     }
     if (lane == 0u && wanted > 0u) {
-      results[to + 2u + round] = before_place;
-      results[to + 22u + round] = bitcast<u32>(before - largest - log_sum);
+      results[to + 2u + round] = given_place;
+      results[to + 22u + round] = bitcast<u32>(given - largest - log_sum);
     }
+    if (round + 1u >= wanted || given_place == NONE) {
+      continue;
+    }
+    let tile = given_place / TILE;
+    top = LEAST;
+    place = NONE;
+    for (var i = tile * TILE + lane; i < min(tile * TILE + TILE, shape.vocab); i += WG) {
+      let v = logits[base + i];
+      if (before(given, given_place, v, i) && before(v, i, top, place)) {
+        top = v;
+        place = i;
+      }
+    }
+    best(lane, top, place);
+    if (lane == 0u) {
+      parts[first + tile].top = values[0];
+      parts[first + tile].place = places[0];
+    }
+    storageBarrier();
   }
 }

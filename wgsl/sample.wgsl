@@ -1,145 +1,89 @@
-// Draws one id a row of logits [rows, vocab] and leaves it in drawn[slot] and results[row, 0].
-// Greedy: the first of the largest. Else, on the logits over the temperature and in this order: min_p keeps those of at
-// least p times the largest probability; top_k the k largest of them; top_p the smallest set of largest whose
-// probability, among what is left, reaches p (ties at a threshold stay). Then the largest of logit + Gumbel noise, the
-// noise being a hash of (seed, token index, id), so that a draw depends on nothing else in the batch.
+// Draws one id a row of logits [rows, vocab] and leaves it in drawn[slot] and results[row, 0]; goes on from the parts of the
+// row's tiles (logit_tiles.wgsl). Greedy: the first of the largest. Else, on the logits over the temperature and in this
+// order: min_p keeps those of at least p times the largest probability; top_k the k largest of them; top_p the smallest set
+// of largest whose probability, among what is left, reaches p (ties at a threshold stay). Then the largest of logit +
+// Gumbel noise, the noise being a hash of (seed, token index, id), so that a draw depends on nothing else in the batch.
+// Few logits are left as a rule: the lanes hold the largest, and thresholds are searched among them (parts/cut.wgsl).
 struct Shape {
   rows: u32,
   vocab: u32,
-  stride: u32,
+  stride: u32, // in f32
   result_stride: u32,
 }
-struct Draw {
-  slot: u32,
-  seed: u32,
-  index: u32, // token index in the sequence
-  top_k: u32, // 0: off
-  temperature: f32, // 0: greedy
-  top_p: f32,
-  min_p: f32,
-  unused: f32,
-}
 override WG: u32 = 128u;
+override TILE: u32 = 512u; // logits of a part
+override HELD: u32 = 8u; // logits that a lane may hold
+override RANK: u32 = 32u; // with top_p alone: at least so many logits are held
 @group(0) @binding(0) var<uniform> shape: Shape;
-@group(0) @binding(1) var<storage, read> logits: array<f32>;
-@group(0) @binding(2) var<storage, read> draws: array<Draw>;
-@group(0) @binding(3) var<storage, read_write> drawn: array<u32>;
-@group(0) @binding(4) var<storage, read_write> results: array<u32>;
-var<workgroup> values: array<f32, WG>;
-var<workgroup> places: array<u32, WG>;
-
-fn best(lane: u32, value: f32, place: u32) -> u32 { // place of the largest value, the first of equals
-  workgroupBarrier();
-  values[lane] = value;
-  places[lane] = place;
-  workgroupBarrier();
-  for (var half = WG / 2u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      let v = values[lane + half];
-      let p = places[lane + half];
-      if (v > values[lane] || (v == values[lane] && p < places[lane])) {
-        values[lane] = v;
-        places[lane] = p;
-      }
-    }
-    workgroupBarrier();
-  }
-  return places[0];
-}
-
-fn total(lane: u32, value: f32) -> f32 {
-  workgroupBarrier();
-  values[lane] = value;
-  workgroupBarrier();
-  for (var half = WG / 2u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      values[lane] += values[lane + half];
-    }
-    workgroupBarrier();
-  }
-  return values[0];
-}
-
-fn key_of(v: f32) -> u32 { // order of floats as order of integers
-  let bits = bitcast<u32>(v);
-  return select(bits | 0x80000000u, ~bits, bits >= 0x80000000u);
-}
-
-// Σ exp((v − top) · sharp) over the logits whose key is at least `least`; sharp 0 counts them.
-fn mass(lane: u32, base: u32, least: u32, top: f32, sharp: f32) -> f32 {
-  var sum = 0.0;
-  for (var i = lane; i < shape.vocab; i += WG) {
-    let v = logits[base + i];
-    if (key_of(v) >= least) {
-      sum += exp((v - top) * sharp);
-    }
-  }
-  return total(lane, sum);
-}
-
-// Largest key whose mass still reaches `wanted`, bit by bit; what lies under `least` does not count.
-fn threshold(lane: u32, base: u32, least: u32, top: f32, sharp: f32, wanted: f32) -> u32 {
-  var found = 0u;
-  for (var bit = 0x80000000u; bit > 0u; bit >>= 1u) {
-    if (mass(lane, base, max(least, found | bit), top, sharp) >= wanted) {
-      found |= bit;
-    }
-  }
-  return found;
-}
-
-fn hash(a: u32, b: u32, c: u32) -> u32 { // PCG-style mixing of three words
-  var h = a * 747796405u + 2891336453u;
-  h = (h ^ (h >> 16u)) * 2246822519u + b;
-  h = (h ^ (h >> 13u)) * 3266489917u + c;
-  h = (h ^ (h >> 16u)) * 668265263u;
-  h = (h ^ (h >> 15u)) * 2246822519u;
-  return h ^ (h >> 16u);
-}
-
+@group(0) @binding(1) var<storage, read> logits: array<vec4f>;
+@group(0) @binding(2) var<storage, read> parts: array<Part>;
+@group(0) @binding(3) var<storage, read> draws: array<Draw>;
+@group(0) @binding(4) var<storage, read_write> drawn: array<u32>;
+@group(0) @binding(5) var<storage, read_write> results: array<u32>;
+var<workgroup> held: array<f32, WG * HELD>;
+var<workgroup> held_places: array<u32, WG * HELD>;
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let row = group.x;
-  let base = row * shape.stride;
   let draw = draws[row];
-  var top = -3.4e38;
-  var place = 0xffffffffu;
-  for (var i = lane; i < shape.vocab; i += WG) {
-    let v = logits[base + i];
-    if (v > top || place == 0xffffffffu) {
-      top = v;
-      place = i;
+  let tiles = (shape.vocab + TILE - 1u) / TILE;
+  let first = row * tiles;
+  var top = LEAST;
+  var place = NONE;
+  var score = LEAST;
+  var score_place = NONE;
+  for (var t = first + lane; t < first + tiles; t += WG) {
+    let part = parts[t];
+    if (before(part.top, part.place, top, place)) {
+      top = part.top;
+      place = part.place;
+    }
+    if (before(part.score, part.score_place, score, score_place)) {
+      score = part.score;
+      score_place = part.score_place;
     }
   }
-  var id = best(lane, top, place);
+  best(lane, top, place);
   top = workgroupUniformLoad(&values[0]);
+  var id = workgroupUniformLoad(&places[0]);
   if (draw.temperature > 0.0) {
-    let sharp = 1.0 / draw.temperature;
-    var least = 0u; // smallest key that is kept
-    if (draw.min_p > 0.0) {
-      least = key_of(top + log(draw.min_p) * draw.temperature);
-    }
-    if (draw.top_k > 0u && draw.top_k < shape.vocab) {
-      least = max(least, threshold(lane, base, least, top, 0.0, f32(draw.top_k)));
-    }
-    if (draw.top_p < 1.0) {
-      let whole = mass(lane, base, least, top, sharp);
-      least = max(least, threshold(lane, base, least, top, sharp, draw.top_p * whole));
-    }
-    var score = -3.4e38;
-    place = id;
-    for (var i = lane; i < shape.vocab; i += WG) {
-      let v = logits[base + i];
-      if (key_of(v) >= least) {
-        let u = (f32(hash(draw.seed, draw.index, i) >> 8u) + 0.5) / 16777216.0;
-        let s = v * sharp - log(-log(u));
-        if (s > score) {
-          score = s;
-          place = i;
+    if (cuts(draw, shape.vocab)) {
+      var search = Search(lane, row, NONE, top);
+      let least = cut(&search, draw);
+      let sharp = 1.0 / draw.temperature;
+      score = LEAST;
+      score_place = NONE;
+      if (least >= search.limit) {
+        for (var j = lane; j < min(count, HELD) * WG; j += WG) {
+          if (key_of(held[j]) >= least) {
+            let noised = noisy(vec4f(held[j]), sharp, draw, vec4u(held_places[j])).x;
+            if (noised > score) {
+              score = noised;
+              score_place = held_places[j];
+            }
+          }
+        }
+      } else {
+        for (var t = 0u; t < tiles; t++) {
+          if (key_of(parts[first + t].top) >= least) {
+            for (var at = t * TILE + 4u * lane; at < min(t * TILE + TILE, shape.vocab); at += 4u * WG) {
+              let four = four_at(row, at);
+              let noised = noisy(four, sharp, draw, at + vec4u(0u, 1u, 2u, 3u));
+              let kept = select(vec4f(LEAST), noised, keys_of(four, at) >= vec4u(max(1u, least)));
+              let most = largest_of(kept);
+              if (most > score) {
+                score = most;
+                score_place = at + first_with(kept, most);
+              }
+            }
+          }
         }
       }
     }
-    id = best(lane, score, place);
+    best(lane, score, score_place);
+    if (places[0] != NONE) {
+      id = places[0];
+    }
   }
   if (lane == 0u) {
     drawn[draw.slot] = id;

@@ -9,6 +9,7 @@ import embedTextureWgsl from "../../wgsl/embed_texture.wgsl" with { type: "text"
 import embedWgsl from "../../wgsl/embed.wgsl" with { type: "text" };
 import gatherRowsWgsl from "../../wgsl/gather_rows.wgsl" with { type: "text" };
 import layernormWgsl from "../../wgsl/layernorm.wgsl" with { type: "text" };
+import logitTilesWgsl from "../../wgsl/logit_tiles.wgsl" with { type: "text" };
 import logprobsWgsl from "../../wgsl/logprobs.wgsl" with { type: "text" };
 import matmulWgsl from "../../wgsl/matmul.wgsl" with { type: "text" };
 import matmulTiledWgsl from "../../wgsl/matmul_tiled.wgsl" with { type: "text" };
@@ -22,8 +23,11 @@ import rmsnormWgsl from "../../wgsl/rmsnorm.wgsl" with { type: "text" };
 import sampleWgsl from "../../wgsl/sample.wgsl" with { type: "text" };
 import scatterWordsWgsl from "../../wgsl/scatter_words.wgsl" with { type: "text" };
 import activatePart from "../../wgsl/parts/activate.wgsl" with { type: "text" };
+import cutPart from "../../wgsl/parts/cut.wgsl" with { type: "text" };
+import drawPart from "../../wgsl/parts/draw.wgsl" with { type: "text" };
 import embedRowPart from "../../wgsl/parts/embed_row.wgsl" with { type: "text" };
 import fetchPart from "../../wgsl/parts/fetch.wgsl" with { type: "text" };
+import heldPart from "../../wgsl/parts/held.wgsl" with { type: "text" };
 import rowSumsPart from "../../wgsl/parts/row_sums.wgsl" with { type: "text" };
 import tileScalePart from "../../wgsl/parts/tile_scale.wgsl" with { type: "text" };
 import tileStorePart from "../../wgsl/parts/tile_store.wgsl" with { type: "text" };
@@ -187,11 +191,20 @@ export const convPatches = kernel("conv_patches", convPatchesWgsl, {
   grid: (s) => tall(s.rows),
 });
 
+/** Parts of a row: one for each TILE of its logits. */
+export const logitTiles = kernel("logit_tiles", logitTilesWgsl, {
+  buffers: { logits: "read", draws: "read", tops: "read", parts: "write" },
+  shape: { rows: "u32", vocab: "u32", stride: "u32" },
+  grid: (s, c) => [Math.ceil(s.vocab / c.TILE), s.rows],
+}, [drawPart]);
+
+const drawShape = { rows: "u32", vocab: "u32", stride: "u32", result_stride: "u32" } as const;
+
 export const sample = kernel("sample", sampleWgsl, {
-  buffers: { logits: "read", draws: "read", drawn: "write", results: "write" },
-  shape: { rows: "u32", vocab: "u32", stride: "u32", result_stride: "u32" },
+  buffers: { logits: "read", parts: "read", draws: "read", drawn: "write", results: "write" },
+  shape: drawShape,
   grid: (s) => [s.rows],
-});
+}, [drawPart, heldPart, cutPart]);
 
 export const adjustLogits = kernel("adjust_logits", adjustLogitsWgsl, {
   buffers: { logits: "read", adjusts: "read", counts: "read", masks: "read", out: "write" },
@@ -212,7 +225,7 @@ export const countDrawn = kernel("count_drawn", countDrawnWgsl, {
 });
 
 export const logprobs = kernel("logprobs", logprobsWgsl, {
-  buffers: { logits: "read", tops: "read", results: "write" },
-  shape: { rows: "u32", vocab: "u32", stride: "u32", result_stride: "u32" },
+  buffers: { logits: "read", tops: "read", parts: "write", results: "write" },
+  shape: drawShape,
   grid: (s) => [s.rows],
-});
+}, [drawPart]);

@@ -4,7 +4,7 @@
  */
 import { MAX_DRAWS, MAX_LOGPROBS, type Sampled, type SequenceStep } from "../families/family.ts";
 import { GpuError } from "../gpu/device.ts";
-import { adjustLogits, countDrawn, logprobs, sample, scatterWords } from "../gpu/kernels.ts";
+import { adjustLogits, countDrawn, logitTiles, logprobs, sample, scatterWords } from "../gpu/kernels.ts";
 import type { Pass } from "../gpu/pass.ts";
 import type { Runtime } from "../gpu/runtime.ts";
 import { type Buf, pad, rowsOf, type Tensor, type Workspace } from "../gpu/tensor.ts";
@@ -59,15 +59,11 @@ export class Sampler {
     const results = work.get("results", 1, this.slots * MAX_DRAWS * RESULT);
     const draws = this.work.host("draws", drawsOf(steps));
     const shape = { rows, vocab, stride: logits.stride, result_stride: RESULT };
-    pass.run(
-      sample,
-      { logits: this.#adjusted(pass, logits, steps), draws, drawn: this.drawn, results },
-      shape,
-    );
+    drawIds(pass, work, this.#adjusted(pass, logits, steps), { draws, drawn: this.drawn, results }, shape);
     const tops = steps.map((s) => s.sample?.logprobs ?? null);
     if (tops.some((t) => t !== null)) {
       const wanted = this.work.host("tops", Uint32Array.from(tops, (t) => t ?? NONE));
-      pass.run(logprobs, { logits, tops: wanted, results }, shape);
+      scoreIds(pass, work, logits, { draws, tops: wanted, results }, shape);
     }
     if (this.#counts && steps.some(isPenalised)) {
       const slots = this.work.host("counted", Uint32Array.from(steps, (s) => isPenalised(s) ? s.slot : NONE));
@@ -148,6 +144,67 @@ export class Sampler {
     const data = this.work.host(label, Uint32Array.from(entries.flat()));
     pass.run(scatterWords, { entries: data, out }, { count: entries.length }, { MODE });
   }
+}
+
+interface DrawShape {
+  rows: number;
+  vocab: number;
+  stride: number;
+  result_stride: number;
+}
+
+/** One id a row, into `drawn` by slot and to the front of the row's results. */
+export function drawIds(
+  pass: Pass,
+  work: Workspace,
+  logits: Tensor,
+  to: { draws: Tensor; drawn: Tensor; results: Tensor },
+  shape: DrawShape,
+): void {
+  const { TILE, WG } = lanesOf(pass, shape.vocab, 128, true);
+  const parts = logitParts(pass, work, logits, { draws: to.draws, tops: to.draws }, shape, 1);
+  pass.run(sample, { logits, parts, ...to }, shape, { TILE, WG, HELD: 1024 / WG });
+}
+
+/** Log-probabilities of the ids at the front of the rows' results, and of the `tops` largest, behind them. */
+export function scoreIds(
+  pass: Pass,
+  work: Workspace,
+  logits: Tensor,
+  { draws, tops, results }: { draws: Tensor; tops: Tensor; results: Tensor },
+  shape: DrawShape,
+): void {
+  const parts = logitParts(pass, work, logits, { draws, tops }, shape, 0);
+  pass.run(logprobs, { logits, tops, parts, results }, shape, lanesOf(pass, shape.vocab, 128, false));
+}
+
+/** Words of what is known of one tile of logits. */
+const PART = 8;
+
+/**
+ * `WG` on cards. On CPU drivers one SIMD, as a barrier between several costs more than the work; more only where all of a
+ * row falls to one workgroup, so that a lane's loops do not get too long (wgsl/parts/cut.wgsl).
+ */
+function lanesOf(pass: Pass, vocab: number, WG: number, whole: boolean): { TILE: number; WG: number } {
+  const few = whole ? Math.max(8, 2 ** Math.ceil(Math.log2(vocab / 4096))) : 8;
+  return { TILE: vocab > 16384 ? 512 : 128, WG: pass.runtime.profile.memory === "texture" ? few : WG };
+}
+
+function logitParts(
+  pass: Pass,
+  work: Workspace,
+  logits: Tensor,
+  rows: { draws: Tensor; tops: Tensor },
+  { rows: count, vocab, stride }: DrawShape,
+  DRAW: 0 | 1,
+): Tensor {
+  const lanes = lanesOf(pass, vocab, 64, false);
+  const parts = work.get("logit parts", count, Math.ceil(vocab / lanes.TILE) * PART);
+  pass.run(logitTiles, { logits, ...rows, parts }, { rows: count, vocab, stride: stride / 4 }, {
+    ...lanes,
+    DRAW,
+  });
+  return parts;
 }
 
 const isPenalised = ({ sample }: SequenceStep): boolean => {

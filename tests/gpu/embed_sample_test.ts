@@ -1,12 +1,13 @@
 /** Token embedding with media rows, and drawing ids, against CPU references. */
 import { assert, assertEquals } from "../support/assert.ts";
-import { sample } from "../../src/gpu/kernels.ts";
 import { PROFILES } from "../../src/gpu/profiles.ts";
 import type { Runtime } from "../../src/gpu/runtime.ts";
 import { readBytes } from "../../src/gpu/readback.ts";
 import { Checkpoint } from "../../src/model/checkpoint.ts";
 import { embedTokens } from "../../src/model/embedding.ts";
 import { floatRows, loadLinear } from "../../src/model/linear_load.ts";
+import { drawIds } from "../../src/model/sampler.ts";
+import { Workspace } from "../../src/gpu/tensor.ts";
 import { convert } from "../../src/weights/convert.ts";
 import {
   download,
@@ -94,12 +95,9 @@ async function draw(runtime: Runtime, logits: Float32Array, vocab: number, draws
   const drawn = words(runtime, new Uint32Array(rows));
   const results = words(runtime, new Uint32Array(4 * rows));
   const pass = runtime.begin("test");
-  pass.run(sample, { logits: input, draws: words(runtime, data), drawn, results }, {
-    rows,
-    vocab,
-    stride: input.stride,
-    result_stride: 4,
-  });
+  const shape = { rows, vocab, stride: input.stride, result_stride: 4 };
+  const work = new Workspace(runtime.memory);
+  drawIds(pass, work, input, { draws: words(runtime, data), drawn, results }, shape);
   pass.submit();
   const [a, b] = await readBytes(runtime, [
     { buf: results.buf, offset: 0, size: rows * 16 },
@@ -206,3 +204,70 @@ gpuTest("sample: a draw depends on seed and index, not on its place in the batch
   );
   assert(new Set([b, ...others.flat()]).size > 2, "seeds and indices must matter");
 });
+
+function hash(a: number, b: number, c: number): number {
+  let h = Math.imul(a, 747796405) + 2891336453;
+  h = Math.imul(h ^ h >>> 16, 2246822519) + b;
+  h = Math.imul(h ^ h >>> 13, 3266489917) + c;
+  h = Math.imul(h ^ h >>> 16, 668265263);
+  h = Math.imul(h ^ h >>> 15, 2246822519);
+  return (h ^ h >>> 16) >>> 0;
+}
+
+/** The id that a draw should give, in float64; ties at a cut stay. */
+function drawnId(
+  row: Float32Array,
+  { temperature, topK = 0, topP = 1, minP = 0, seed = 0, index = 0 }: Draw,
+): number {
+  const top = row.reduce((a, v) => Math.max(a, v));
+  if (temperature === 0) return row.indexOf(top);
+  let kept = [...row].map((v, id) => ({ id, v, p: Math.exp((v - top) / temperature) })).filter(({ p }) =>
+    p >= minP
+  );
+  kept.sort((a, b) => b.v - a.v);
+  const cutAt = (least: number) => kept = kept.filter(({ v }) => v >= least);
+  if (topK && topK < kept.length) cutAt(kept[topK - 1].v);
+  if (topP < 1) {
+    const wanted = topP * kept.reduce((a, { p }) => a + p, 0);
+    let sum = 0;
+    cutAt((kept.find(({ p }) => (sum += p) >= wanted) ?? kept.at(-1)!).v);
+  }
+  const score = ({ id, v }: { id: number; v: number }) =>
+    v / temperature - Math.log(-Math.log(((hash(seed, index, id) >>> 8) + 0.5) / 16777216));
+  return kept.reduce((a, b) => score(b) > score(a) || (score(b) === score(a) && b.id < a.id) ? b : a).id;
+}
+
+const CUTS: Omit<Draw, "temperature">[] = [
+  {},
+  { topK: 20, topP: 0.8 },
+  { topK: 1000 },
+  { topP: 0.95 },
+  { topP: 0.999 },
+  { minP: 0.05 },
+  { topK: 50, topP: 0.9, minP: 0.01 },
+];
+
+for (const profile of ["threads", "textures"] as const) {
+  gpuTest(
+    `sample: many tiles, ties across them, one lane's, one alone, odd sizes (${profile})`,
+    async (runtime) => {
+      runtime.profile = PROFILES[profile];
+      for (const vocab of [151_936, 20_001, 513, 130]) {
+        const plain = noise(vocab, vocab, 6);
+        const ties = plain.map((v) => Math.round(v) + 0);
+        const lane = plain.map((v, i) => i % 512 === 5 ? 9 + i / vocab : v);
+        const alone = new Float32Array(vocab).fill(-3e38);
+        alone[vocab - 1] = 1;
+        for (const row of [plain, ties, lane, alone]) {
+          const draws = [
+            { temperature: 0 },
+            ...CUTS.map((c, i) => ({ ...c, temperature: 0.7, seed: 99 + i, index: i })),
+          ];
+          const logits = Float32Array.from(draws.flatMap(() => [...row]));
+          const got = await draw(runtime, logits, vocab, draws);
+          assertEquals(got, draws.map((d) => drawnId(row, d)), `vocabulary of ${vocab}`);
+        }
+      }
+    },
+  );
+}
