@@ -13,7 +13,7 @@ import { installPeers } from "./peers/packages.ts";
 import { writeGguf } from "./quant_reference.ts";
 import { printTable } from "./timing.ts";
 
-const MATRICES = 30, SIDE = 4096, ROUNDS = 3;
+const MATRICES = 30, SIDE = 4096, ROUNDS = 6;
 
 export async function benchConvert(): Promise<object> {
   const peers = await installPeers();
@@ -53,18 +53,27 @@ export async function benchConvert(): Promise<object> {
   const gb = bytes / 1e9;
   printTable([
     [
-      `bf16, ${gb.toFixed(2)} GB, ${threads} threads`,
+      `bf16, ${gb.toFixed(2)} GB, ${threads} threads, ${ROUNDS} turns`,
       "seconds, least",
-      "all",
+      "median",
       "CPU seconds, least",
+      "median",
       "GB/s of source",
     ],
     ...Object.entries(seconds).map(([name, all]) => {
       const least = Math.min(...all);
-      return [name, least, all.map((s) => s.toFixed(2)).join(" "), Math.min(...cpu[name]), gb / least];
+      return [name, least, median(all), Math.min(...cpu[name]), median(cpu[name]), gb / least];
     }),
   ]);
+  for (const [name, all] of Object.entries(seconds)) {
+    console.log(`${name}: ${all.map((s) => s.toFixed(2)).join(" ")} s`);
+  }
   return { bytes, threads, seconds, cpu };
+}
+
+function median(values: number[]): number {
+  const sorted = values.toSorted((a, b) => a - b), middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
 /** Waits until a file is on disk: what follows shall not share the disk with it. */

@@ -21,6 +21,8 @@ const PROJECT = fileURLToPath(new URL("../", import.meta.url));
 interface Options {
   profile: Profile | null;
   shapes: ShapeName;
+  /** What is quantised: quant_subject.ts. */
+  quantised: string;
   tokens: number;
 }
 
@@ -42,12 +44,13 @@ const WITH_MODELS: Record<string, (options: Options) => Promise<object>> = {
   cache: () => benchCache(PROJECT),
   convert: () => benchConvert(),
   peer: ({ profile }) => benchPeer(PROJECT, profile),
-  quant: ({ profile }) => benchQuant(PROJECT, profile),
+  quant: ({ profile, quantised }) => benchQuant(PROJECT, profile, quantised),
 };
 
 const USAGE = `usage: deno task bench ${[...Object.keys(ON_DEVICE), ...Object.keys(WITH_MODELS)].join("|")}
   [--json FILE] [--profile threads|workgroups|textures|images]
-  8b: [--model or --shapes ${SHAPE_NAMES.join("|")}] [--tokens N]`;
+  8b: [--model or --shapes ${SHAPE_NAMES.join("|")}] [--tokens N]
+  quant: [--model smollm2|demo|FOLDER of a Valley3 checkpoint with the demo's vocabulary]`;
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -64,7 +67,8 @@ async function main(): Promise<number> {
   const known = Object.hasOwn(ON_DEVICE, name) || Object.hasOwn(WITH_MODELS, name);
   const profileKnown = values.profile === undefined || Object.hasOwn(PROFILES, values.profile);
   const tokens = Number(values.tokens);
-  const shapes = values.model ?? values.shapes ?? "8b";
+  const { model } = values;
+  const shapes = values.shapes ?? (name === "quant" ? undefined : model) ?? "8b";
   if (
     !known || positionals.length > 1 || !profileKnown || !SHAPE_NAMES.includes(shapes) ||
     !(Number.isInteger(tokens) && tokens > 0)
@@ -94,7 +98,12 @@ async function main(): Promise<number> {
     runtime.destroy();
   } else {
     runtime.destroy();
-    const options = { profile: head.profile, shapes: shapes as ShapeName, tokens };
+    const options = {
+      profile: head.profile,
+      shapes: shapes as ShapeName,
+      quantised: model ?? "smollm2",
+      tokens,
+    };
     result = await WITH_MODELS[name](options);
   }
   if (values.json) {

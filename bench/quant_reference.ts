@@ -1,13 +1,13 @@
 /**
- * The reference that all contenders quantise: SmolLM2-135M's Q4_1 file dequantised, plus seeded uniform noise of half a
- * quantisation step on every weight. Without the noise the weights lie on a lattice that groups of 32 with scale and
- * minimum reproduce exactly, and a comparison would say nothing.
+ * The references that all contenders quantise, as GGUF: SmolLM2-135M's Q4_1 file dequantised, plus seeded uniform noise
+ * of half a quantisation step on every weight. Without the noise the weights lie on a lattice that groups of 32 with
+ * scale and minimum reproduce exactly, and a comparison would say nothing.
  */
 import { SafetensorsWriter } from "../src/weights/safetensors_writer.ts";
 import { GGUF_TYPES, GgufFile, type GgufTensor } from "../src/weights/gguf.ts";
 import { floatsOfBlocks } from "../src/weights/gguf_values.ts";
 import { HALVES } from "../src/weights/half.ts";
-import { openGgufSource } from "../src/weights/source_gguf.ts";
+import { openGgufSource, PARTS } from "../src/weights/source_gguf.ts";
 import { random } from "../tools/random.ts";
 
 /** Writes `to` as GGUF with every tensor in F32. */
@@ -79,11 +79,11 @@ function noisy(file: GgufFile, tensor: GgufTensor, next: () => number): Float32A
   return values;
 }
 
-/** A GGUF file as a folder of F32 tensors, so that the same code computes every contender. @returns values in all */
-export function expandGguf(path: string, folder: string, embeddingFrom: string | null): void {
+/** A GGUF file as a folder of F32 tensors, so that the same code computes every contender; KEPT from another. */
+export function expandGguf(path: string, folder: string, keptFrom: string | null): void {
   Deno.mkdirSync(folder, { recursive: true });
   const source = openGgufSource(path);
-  const other = embeddingFrom === null ? null : openGgufSource(embeddingFrom);
+  const other = keptFrom === null ? null : openGgufSource(keptFrom);
   try {
     const [{ tensors }] = source.files;
     const plan = tensors.map(({ name, shape }) => ({
@@ -94,7 +94,7 @@ export function expandGguf(path: string, folder: string, embeddingFrom: string |
     }));
     const writer = SafetensorsWriter.create(`${folder}/model.safetensors`, plan);
     for (const tensor of tensors) {
-      const kept = other?.files[0].tensors.find(({ name }) => name === tensor.name && EMBEDDING.test(name));
+      const kept = other?.files[0].tensors.find(({ name }) => name === tensor.name && KEPT.test(name));
       writer.write(tensor.name, (kept ?? tensor).raw(0, tensor.shape[0]));
     }
     writer.finish();
@@ -105,14 +105,23 @@ export function expandGguf(path: string, folder: string, embeddingFrom: string |
   }
 }
 
-export const EMBEDDING = /embed_tokens/;
+/** What stays as in the reference for every contender: embedding and head. */
+export const KEPT = /embed_tokens|lm_head/;
 
-/** Bits a weight of a GGUF file's matrices, embedding left out. */
+/** The official name of a layer's matrix → ggml's. */
+export function ggufName(name: string): string {
+  const [, layer, part] = /layers\.(\d+)\.(.+)\.weight$/.exec(name) ?? [];
+  const found = Object.keys(PARTS).find((key) => PARTS[key] === part);
+  if (found === undefined) throw new Error(`Cannot name ${name} as ggml does`);
+  return `blk.${layer}.${found}.weight`;
+}
+
+/** Bits a weight of a GGUF file's matrices, embedding and head left out. */
 export function bitsOfGguf(path: string): number {
   const file = GgufFile.open(path);
   let bytes = 0, values = 0;
   for (const t of file.tensors.values()) {
-    if (t.shape.length !== 2 || t.name === "token_embd.weight") continue;
+    if (t.shape.length !== 2 || ["token_embd.weight", "output.weight"].includes(t.name)) continue;
     bytes += t.bytes;
     values += t.shape[0] * t.shape[1];
   }

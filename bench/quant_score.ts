@@ -1,14 +1,9 @@
 /** What `bench quant` measures of a contender: KL divergence, perplexity and agreement on held-out text. */
-import { WINDOW } from "../src/commands/calibration.ts";
 import { loadModel } from "../src/families/registry.ts";
 import type { TextModel } from "../src/families/text/model.ts";
 import type { Profile } from "../src/gpu/profiles.ts";
 import { readTensors } from "../src/gpu/readback.ts";
 import type { Tensor } from "../src/gpu/tensor.ts";
-import type { Tokenizer } from "../src/prompt/tokenizer.ts";
-
-/** Windows of each held-out text. */
-const WINDOWS = 3;
 
 export interface Score {
   /** Nats a token, and standard error. */
@@ -19,39 +14,34 @@ export interface Score {
   top1: number;
 }
 
-/** The peers' text and the project's README: not what was calibrated on. */
-export function heldOut(project: string, tokenizer: Tokenizer): Uint32Array[] {
-  return ["bench/peers/text.txt", "README.md"].flatMap((path) =>
-    cut(tokenizer, Deno.readTextFileSync(project + path), WINDOWS)
-  );
+/** Text that is read at one go. */
+export interface Window {
+  ids: Uint32Array;
+  /** The first id that is to be foretold: of a conversation its answer begins there, of running text it is 1. */
+  first: number;
 }
 
-export function cut(tokenizer: Tokenizer, text: string, windows: number): Uint32Array[] {
-  const ids = tokenizer.encode(text.slice(0, 20_000));
-  return Array.from({ length: windows }, (_, i) => ids.slice(i * WINDOW, (i + 1) * WINDOW))
-    .filter((window) => window.length === WINDOW);
-}
-
-/** Logits [WINDOW, vocab] of each window. */
+/** Logits [ids, vocab] of each window. */
 export async function logitsOf(
   folder: string,
-  windows: Uint32Array[],
+  windows: readonly Window[],
   profile: Profile | null,
 ): Promise<Float32Array[]> {
+  const most = Math.max(...windows.map(({ ids }) => ids.length));
   const model = await loadModel(folder, {
     profile,
     kvPrecision: "f32",
     kvBytes: 64 << 20,
     mediaBytes: 1 << 20,
     maxSequences: 1,
-    maxBatchTokens: WINDOW,
+    maxBatchTokens: most,
   }) as TextModel;
   try {
     const out: Float32Array[] = [];
-    for (const ids of windows) {
+    for (const { ids } of windows) {
       const normed: Tensor[] = [], others: Tensor[] = [];
       const positions = Float32Array.from(ids, (_, i) => i);
-      const blocks = Uint32Array.from({ length: Math.ceil(WINDOW / model.info.blockSize) }, (_, i) => i);
+      const blocks = Uint32Array.from({ length: Math.ceil(ids.length / model.info.blockSize) }, (_, i) => i);
       const step = { slot: 0, ids, start: 0, positions, mediaRows: null, blocks, sample: null };
       model.step([step], (name, tensor) => {
         (name === "text.final_norm" ? normed : others).push(tensor);
@@ -68,17 +58,17 @@ export async function logitsOf(
   }
 }
 
-/** KL(reference ‖ contender) and the contender's perplexity over all positions that have a next token. */
+/** KL(reference ‖ contender) and the contender's perplexity over all positions whose next id is to be foretold. */
 export function score(
   given: Float32Array[],
   exact: Float32Array[],
-  windows: Uint32Array[],
+  windows: readonly Window[],
 ): Score {
   const kls: number[] = [];
   let loss = 0, same = 0;
-  windows.forEach((ids, w) => {
+  windows.forEach(({ ids, first }, w) => {
     const vocab = given[w].length / ids.length;
-    for (let i = 0; i + 1 < ids.length; i++) {
+    for (let i = first - 1; i + 1 < ids.length; i++) {
       const q = given[w].subarray(i * vocab, (i + 1) * vocab),
         p = exact[w].subarray(i * vocab, (i + 1) * vocab);
       const logQ = logSum(q), logP = logSum(p);

@@ -112,6 +112,28 @@ Deno.test("convert: other values or another template under the same headers are 
   });
 });
 
+Deno.test("convert: of a target that is done already nothing is started", async () => {
+  await inFolder(async (folder) => {
+    writeCheckpoint(`${folder}/in`);
+    const { Worker } = globalThis;
+    let started = 0;
+    globalThis.Worker = class extends Worker {
+      constructor(...args: ConstructorParameters<typeof Worker>) {
+        super(...args);
+        started++;
+      }
+    };
+    try {
+      const first = await convert(`${folder}/in`, `${folder}/out`, { workers: 2 });
+      assertEquals(started, 2);
+      assertEquals(await convert(`${folder}/in`, `${folder}/out`, { workers: 2 }), first);
+      assertEquals(started, 2);
+    } finally {
+      globalThis.Worker = Worker;
+    }
+  });
+});
+
 Deno.test("convert: a source that was only written again gives the same files; with a known digest it is not read", async () => {
   await inFolder(async (folder) => {
     const source = `${folder}/in`, target = `${folder}/out`;

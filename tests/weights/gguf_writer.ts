@@ -9,7 +9,8 @@ export interface GgufPart {
   data: Uint8Array<ArrayBuffer>;
 }
 
-type Value = string | number | string[] | number[];
+/** A whole number is written as u32, any other as f32; `f32` holds one that is f32 though it be whole. */
+type Value = string | number | string[] | number[] | { f32: number };
 
 export function writeGguf(path: string, metadata: Record<string, Value>, parts: GgufPart[]): void {
   const out: number[] = [];
@@ -20,12 +21,13 @@ export function writeGguf(path: string, metadata: Record<string, Value>, parts: 
     u64(bytes.length);
     out.push(...bytes);
   };
+  const float = (value: number) => out.push(...new Uint8Array(Float32Array.of(value).buffer));
   const scalar = (value: string | number, typed: boolean) => {
     const type = typeof value === "string" ? 8 : Number.isInteger(value) ? 4 : 6;
     if (typed) u32(type);
     if (type === 8) text(value as string);
     else if (type === 4) u32(value as number);
-    else out.push(...new Uint8Array(Float32Array.of(value as number).buffer));
+    else float(value as number);
   };
   out.push(...new TextEncoder().encode("GGUF"));
   u32(3);
@@ -34,7 +36,8 @@ export function writeGguf(path: string, metadata: Record<string, Value>, parts: 
   for (const [key, value] of Object.entries(metadata)) {
     text(key);
     if (!Array.isArray(value)) {
-      scalar(value, true);
+      if (typeof value === "object") u32(6), float(value.f32);
+      else scalar(value, true);
       continue;
     }
     u32(9);
