@@ -34,6 +34,8 @@ export interface ServeOptions {
   prefixCache: boolean;
   /** Ids guessed by prompt lookup and checked in one step; 0: off. */
   speculate: number;
+  /** See LoadOptions. */
+  batchInvariant: boolean;
   /** How keys and values are kept; null: the engine's own choice. */
   kvCacheDtype: "f32" | "f16" | "int8" | null;
   /** Hosts of media that requests may name; the folder of files that they may name, or null. */
@@ -69,6 +71,7 @@ const FLAGS = {
   "max-waiting": { type: "string" },
   "no-prefix-cache": { type: "boolean" },
   speculate: { type: "string" },
+  "batch-invariant": { type: "boolean" },
   "kv-cache-dtype": { type: "string" },
   verify: { type: "string" },
   "allow-media-host": { type: "string", multiple: true },
@@ -149,6 +152,7 @@ export function serveOptions(args: string[], env: Env, defaultModel: string): Se
     drainTimeout: number("drain-timeout", 25, 86400),
     maxWaiting: number("max-waiting", 128, 100_000),
     prefixCache: !truth("no-prefix-cache"),
+    batchInvariant: truth("batch-invariant"),
     speculate: Math.floor(number("speculate", 0, MAX_DRAWS - 1)),
     kvCacheDtype,
     verify,

@@ -79,6 +79,7 @@ export async function serve(
         speculate: options.speculate,
       },
       model: {
+        batchInvariant: options.batchInvariant,
         ...(options.verify === null ? {} : { verify: options.verify }),
         ...(options.kvCacheDtype === null ? {} : { kvPrecision: options.kvCacheDtype }),
         ...(options.state === null ? {} : { profileFile: `${options.state}/kernels.json` }),
@@ -188,8 +189,11 @@ async function connectMcp(path: string): Promise<McpTools> {
 }
 
 /** Changes with the weights and with how they are loaded. */
-function fingerprintOf({ engine, model, kvCacheDtype, engineOptions }: ServeOptions): string {
-  const hash = createHash("sha256").update(JSON.stringify([engine, kvCacheDtype, engineOptions]));
+function fingerprintOf(
+  { engine, model, kvCacheDtype, batchInvariant, engineOptions }: ServeOptions,
+): string {
+  const choices = [engine, kvCacheDtype, batchInvariant, engineOptions];
+  const hash = createHash("sha256").update(JSON.stringify(choices));
   if (engine === "fake") return hash.digest("hex");
   for (const { name } of [...Deno.readDirSync(model)].sort((a, b) => a.name < b.name ? -1 : 1)) {
     const { size, mtime, isFile } = Deno.statSync(`${model}/${name}`);

@@ -19,6 +19,8 @@ export interface LoadOptions {
   maxSequences: number;
   maxBatchTokens: number;
   blockSize: number;
+  /** Every row of a step gets the bits that it would get alone, at some cost in speed. */
+  batchInvariant: boolean;
   /** Digests of a converted model: "fast": as they are read; "full": all files first. */
   verify: "fast" | "full";
   /** Choice of kernels, or the name of a tested one; null: what `profileFile` has for the device, or measurement says. */

@@ -26,6 +26,7 @@ export const LOAD_DEFAULTS: LoadOptions = {
   maxSequences: 8,
   maxBatchTokens: 512,
   blockSize: 16,
+  batchInvariant: false,
   verify: "fast",
   profile: null,
   profileFile: null,
@@ -43,6 +44,7 @@ export async function loadModel(folder: string, given: Partial<LoadOptions> = {}
     );
   }
   const runtime = new Runtime(await openGpu());
+  runtime.batchInvariant = options.batchInvariant;
   options.onStage("choosing kernels");
   runtime.profile = await profileOf(runtime, options);
   let checkpoint: Checkpoint | null = null;

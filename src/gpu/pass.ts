@@ -42,6 +42,7 @@ export interface PassHost extends OnDevice {
   readonly tapes: Map<string, Tape>;
   timings: (() => Promise<Timing[]>)[] | null;
   profile: Profile;
+  readonly batchInvariant: boolean;
   pipeline(kernel: Kernel, constants: Constants | undefined): Pipeline;
   group(kernel: Kernel, pipeline: Pipeline, bound: readonly Bound[]): GPUBindGroup;
   uniform(kernel: Kernel, shape: Readonly<Record<string, number>>): number;

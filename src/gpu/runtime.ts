@@ -22,6 +22,8 @@ const UNIFORM_BYTES = 8 * 1024 * 1024;
 /** A device with its caches: the runtime that every model of a process shares. */
 export class Runtime implements PassHost {
   readonly memory: Memory;
+  /** Every row of a step gets the bits that it would get alone: one kernel for any number of rows. */
+  batchInvariant = false;
   #pipelines = new Map<string, Pipeline>();
   /** By their text. */
   #modules = new Map<string, GPUShaderModule>();

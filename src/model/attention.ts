@@ -119,7 +119,7 @@ export function projectQkv(
   const { dim, heads, kvHeads, angles, norms, place } = a;
   const quads = dim / 4 / QKV_WG;
   if (kv.kind !== "texture" || angles === null || ![2, 4, 8].includes(quads)) return false;
-  const product = texelProduct(layer, x);
+  const product = texelProduct(pass, layer, x);
   if (product === null) return false;
   const out = { out_stride: a.qkv.stride / 4, heads, kv_heads: kvHeads };
   pass.run(
@@ -151,12 +151,16 @@ export const SPLIT_KEYS = 1024;
 
 /** Writes the rows' keys and values, then out [rows, heads · dim] = attention over each row's extent. */
 export function attend(pass: Pass, a: AttentionInput, kv: KeyValues, out: Tensor): void {
-  if (kv.kind === "buffer" && a.decodeKeys && a.work && fitsDecode(a)) {
+  // Of a step's rows: what one gives may not depend on how many there are.
+  const invariant = pass.runtime.batchInvariant && a.decodeKeys !== undefined;
+  if (kv.kind === "buffer" && a.decodeKeys && a.work && fitsDecode(a) && !invariant) {
     decode(pass, a, kv, a.decodeKeys, a.work, out);
     return;
   }
   const { profile } = pass.runtime;
-  if (kv.kind === "buffer" && profile.attention === "tiled" && a.tiles && fitsTiles(pass, a, out)) {
+  if (
+    kv.kind === "buffer" && profile.attention === "tiled" && a.tiles && fitsTiles(pass, a, out) && !invariant
+  ) {
     turnAndStore(pass, a, kv, out);
     attendTiles(pass, a, a.tiles, kv, out);
     return;
@@ -172,7 +176,7 @@ export function attend(pass: Pass, a: AttentionInput, kv: KeyValues, out: Tensor
     out: rowsOf(out, first, count),
   }));
   if (!a.stored) { for (const v of views) turnAndStore(pass, v.input, kv, v.out); }
-  for (const v of views) attendRows(pass, v.input, kv, v.out);
+  for (const v of views) attendRows(pass, v.input, kv, v.out, invariant);
 }
 
 /** Rows of one tile. */
@@ -288,7 +292,7 @@ const MANY_QUERIES = 32;
 /** Query heads of one kv head that the kernel takes together. */
 const headsTogether = (group: number): number => [4, 3, 2].find((n) => group % n === 0) ?? 1;
 
-function attendRows(pass: Pass, a: AttentionInput, kv: KeyValues, out: Tensor): void {
+function attendRows(pass: Pass, a: AttentionInput, kv: KeyValues, out: Tensor, invariant: boolean): void {
   const { qkv, heads, kvHeads, dim, place, tables, block } = a;
   const shape = { rows: qkv.rows, heads, kv_heads: kvHeads, dim, block, scale: 1 / Math.sqrt(dim) };
   const KV = KV_CODE[kv.precision];
@@ -296,7 +300,7 @@ function attendRows(pass: Pass, a: AttentionInput, kv: KeyValues, out: Tensor): 
     const buffers = { q: qkv, k_cache: kv.k, v_cache: kv.v, place, tables, out };
     const strides = { q_stride: qkv.stride / 4, out_stride: out.stride / 4 };
     const HEADS = headsTogether(heads / kvHeads);
-    const EACH = qkv.rows > 1 && qkv.rows * heads >= MANY_QUERIES ? 1 : 0;
+    const EACH = !invariant && qkv.rows > 1 && qkv.rows * heads >= MANY_QUERIES ? 1 : 0;
     pass.run(attentionTexture, buffers, { ...shape, ...strides }, { KV, EACH, HEADS, QUADS: dim / 4 });
   } else {
     const buffers = { q: qkv, k_cache: kv.k, v_cache: kv.v, place, tables, out };

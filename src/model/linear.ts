@@ -62,8 +62,8 @@ export interface FusedNorm {
   eps: number;
 }
 
-/** Few rows read the weights once a row; more rows share them in tiles. */
-const MATVEC_ROWS = 3;
+/** Few rows read the weights once a row; more rows share them in tiles (if it must not show: however few). */
+const fewRows = (pass: Pass, { rows }: Tensor): boolean => rows <= 3 && !pass.runtime.batchInvariant;
 
 /** out [rows, n] (+)= act(x · Wᵀ + b). x's padding must be zero; out's becomes zero. */
 export function linear(pass: Pass, layer: Linear, x: Tensor, out: Tensor, options: LinearOptions = {}): void {
@@ -81,15 +81,15 @@ export function normedLinear(
   out: Tensor,
   options: LinearOptions = {},
 ): boolean {
-  if (x.rows > MATVEC_ROWS && layer.shards.some((s) => s.data.kind === "buffer")) return false;
+  if (!fewRows(pass, x) && layer.shards.some((s) => s.data.kind === "buffer")) return false;
   linearRows(pass, layer, x, out, options, norm);
   return true;
 }
 
 /** The weights of a layer and x as a texel kernel for few rows reads them in one dispatch; null: it does not fit one. */
-export function texelProduct(layer: Linear, x: Tensor) {
+export function texelProduct(pass: Pass, layer: Linear, x: Tensor) {
   const [shard, second] = layer.shards;
-  if (second || shard.data.kind !== "texture" || x.rows > MATVEC_ROWS) return null;
+  if (second || shard.data.kind !== "texture" || !fewRows(pass, x)) return null;
   const { start, x_first, count } = window(x, 0);
   if (count < x.rows) return null;
   return {
@@ -136,7 +136,7 @@ function linearRows(
       const buffers = { x, weight: data.weight, scales: data.scales, bias, out: to };
       const sizes = { ...shape, rows: x.rows };
       const { profile } = pass.runtime;
-      if (x.rows > MATVEC_ROWS) {
+      if (!fewRows(pass, x)) {
         pass.run(profile.matmul === "tiled" ? matmulTiled : matmul, buffers, sizes, constants);
       } else if (profile.matvec === "split") {
         const split = { QUADS: 4, ROWS: x.rows === 1 ? 1 : x.rows === 2 ? 2 : 4 };
@@ -151,7 +151,7 @@ function linearRows(
     }
     const placed = { weight: data.weight, bias, norm: weightOfNorm, out: to };
     const sizes = { ...shape, ...few, scales_at: data.scalesAt };
-    if (x.rows <= MATVEC_ROWS) {
+    if (fewRows(pass, x)) {
       const QUADS = quadsOfThread(rows / 4);
       for (let row = 0; row < x.rows;) {
         const { start, x_first, count } = window(x, row);

@@ -82,6 +82,21 @@ Deno.test("nothing is found before the device has finished it", () => {
   assertEquals(late.cachedTokens, 12);
 });
 
+Deno.test("of a prompt in two chunks, only the chunk that the device has finished is found", () => {
+  const { scheduler: s, add } = scheduler({ maxBatchTokens: 8 });
+  add(16, { maxTokens: 1 });
+  const first = s.plan(), second = s.plan();
+  finish(s, first);
+  const early = add(16, { maxTokens: 1 });
+  const third = s.plan();
+  assertEquals(early.cachedTokens, 8);
+  finish(s, second);
+  finish(s, third);
+  const late = add(16);
+  s.plan();
+  assertEquals(late.cachedTokens, 12);
+});
+
 Deno.test("blocks come back when the last step in flight is read, not before", () => {
   const { scheduler: s, add } = scheduler();
   const sequence = add(10);

@@ -8,11 +8,14 @@ import type {
   EngineStats,
   GenerateParams,
   GenerationEvent,
+  Score,
 } from "../../src/engine/generation.ts";
 import type { MediaFeature, MediaSpan, Model, Prompt } from "../../src/families/family.ts";
 
 export interface Outcome {
   ids: number[];
+  /** Where the request asks for log-probabilities. */
+  scores: Score[];
   cachedTokens: number;
   finish: GenerationEvent["finish"];
   stopId: number | null;
@@ -32,6 +35,7 @@ export class Harness {
       event: (id, event) => {
         const outcome = this.outcomes.get(id)!;
         outcome.ids.push(...event.ids);
+        outcome.scores.push(...event.scores ?? []);
         outcome.events++;
         outcome.cachedTokens = event.cachedTokens;
         if (event.finish !== null) this.#end(id, { finish: event.finish, stopId: event.stopId });
@@ -43,7 +47,16 @@ export class Harness {
 
   start(prompt: Prompt, params: Partial<GenerateParams> = {}): { id: number; done: Promise<Outcome> } {
     const id = this.#next++;
-    this.outcomes.set(id, { ids: [], cachedTokens: 0, finish: null, stopId: null, error: null, events: 0 });
+    const empty = {
+      ids: [],
+      scores: [],
+      cachedTokens: 0,
+      finish: null,
+      stopId: null,
+      error: null,
+      events: 0,
+    };
+    this.outcomes.set(id, empty);
     const done = new Promise<Outcome>((resolve) => this.#waiting.set(id, resolve));
     this.engine.submit(id, prompt, { ...PARAMS, ...params });
     return { id, done };

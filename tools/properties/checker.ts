@@ -1,8 +1,9 @@
 /** Runs traces and holds every finished answer against the cold one. */
 
 import { DEFAULT_ENGINE_OPTIONS, Engine } from "../../src/engine/engine.ts";
-import type { EngineError, GenerateParams, GenerationEvent } from "../../src/engine/generation.ts";
-import type { Model } from "../../src/families/family.ts";
+import type { EngineError, GenerateParams, GenerationEvent, Score } from "../../src/engine/generation.ts";
+import { MAX_LOGPROBS, type Model } from "../../src/families/family.ts";
+import { ScoreCounts } from "./scores.ts";
 import { promptOf, Random, type Recipe, type Request, TraceMaker, type TraceShape } from "./traces.ts";
 
 const REQUESTS = 20;
@@ -12,6 +13,8 @@ export type Memory = "roomy" | "tight";
 
 interface Answer {
   ids: number[];
+  /** One for each id. */
+  scores: Score[];
   cachedTokens: number;
   error: EngineError | null;
 }
@@ -19,21 +22,21 @@ interface Answer {
 /** An engine whose requests are promises. */
 class Runner {
   readonly engine: Engine;
-  readonly #open = new Map<number, { ids: number[]; resolve: (answer: Answer) => void }>();
+  readonly #open = new Map<number, { ids: number[]; scores: Score[]; resolve: (answer: Answer) => void }>();
   #next = 1;
   #preemptions = 0;
 
   constructor(model: Model, options: Partial<typeof DEFAULT_ENGINE_OPTIONS>) {
     this.engine = new Engine(model, {
       event: (id, event) => this.#event(id, event),
-      failed: (id, error) => this.#end(id, { ids: [], cachedTokens: 0, error }),
+      failed: (id, error) => this.#end(id, { ids: [], scores: [], cachedTokens: 0, error }),
       lost: () => {},
     }, { ...DEFAULT_ENGINE_OPTIONS, ...options });
   }
 
   start({ recipe, maxTokens, sampling }: Request): { id: number; answer: Promise<Answer> } {
     const id = this.#next++;
-    const answer = new Promise<Answer>((resolve) => this.#open.set(id, { ids: [], resolve }));
+    const answer = new Promise<Answer>((resolve) => this.#open.set(id, { ids: [], scores: [], resolve }));
     const params: GenerateParams = {
       sampling: {
         temperature: sampling?.temperature ?? 0,
@@ -41,6 +44,7 @@ class Runner {
         topK: 0,
         minP: 0,
         seed: sampling?.seed ?? 0,
+        logprobs: MAX_LOGPROBS,
       },
       maxTokens,
       minTokens: 0,
@@ -59,11 +63,12 @@ class Runner {
     return since;
   }
 
-  #event(id: number, { ids, cachedTokens, finish }: GenerationEvent): void {
+  #event(id: number, { ids, scores = [], cachedTokens, finish }: GenerationEvent): void {
     const open = this.#open.get(id);
     if (open === undefined) return;
     open.ids.push(...ids);
-    if (finish !== null) this.#end(id, { ids: open.ids, cachedTokens, error: null });
+    open.scores.push(...scores);
+    if (finish !== null) this.#end(id, { ids: open.ids, scores: open.scores, cachedTokens, error: null });
   }
 
   #end(id: number, answer: Answer): void {
@@ -72,22 +77,33 @@ class Runner {
   }
 }
 
+export class Counts {
+  requests = 0;
+  compared = 0;
+  eligible = 0;
+  hit = 0;
+  kinds = new Map<string, number>();
+  preemptions = 0;
+  losses = 0;
+  restarts = 0;
+  scores = new ScoreCounts();
+}
+
 export class Checker {
-  readonly counts = {
-    requests: 0,
-    compared: 0,
-    eligible: 0,
-    hit: 0,
-    kinds: new Map<string, number>(),
-    preemptions: 0,
-    losses: 0,
-    restarts: 0,
-  };
   readonly #cold: Runner;
   readonly #models = new Map<Memory, Model>();
 
-  /** `warm` makes the model under test, also anew after a loss; `cold` gives what answers should be. */
-  constructor(readonly warm: (memory: Memory) => Promise<Model>, cold: Model, readonly shape: TraceShape) {
+  /**
+   * `warm` makes the model under test, also anew after a loss; `cold` gives what answers should be: the same ids, and
+   * log-probabilities with the same bits or near.
+   */
+  constructor(
+    readonly warm: (memory: Memory) => Promise<Model>,
+    cold: Model,
+    readonly closeness: "same bits" | "near",
+    readonly shape: TraceShape,
+    readonly counts: Counts,
+  ) {
     this.#cold = new Runner(cold, { prefixCache: false });
   }
 
@@ -119,6 +135,8 @@ export class Checker {
         if (gave.ids.join() !== expected.ids.join()) {
           return `${request.kind} (${request.recipe.ids.length} ids, ${gave.cachedTokens} cached): ${gave.ids} instead of ${expected.ids}`;
         }
+        const wrong = this.counts.scores.add(gave.scores, expected.scores, this.closeness);
+        if (wrong !== null) return `${request.kind} (${gave.cachedTokens} cached): ${wrong}`;
         maker.learn(request.recipe, gave.ids);
         if (memory === "roomy") this.counts.hit += Math.floor(gave.cachedTokens / this.shape.blockSize);
         this.#remember(
