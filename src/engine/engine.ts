@@ -5,7 +5,14 @@
  */
 
 import { setImmediate } from "node:timers";
-import type { Model, Sampled, Sampling, SequenceStep, StepHandle } from "../families/family.ts";
+import {
+  MAX_STEPS_IN_FLIGHT,
+  type Model,
+  type Sampled,
+  type Sampling,
+  type SequenceStep,
+  type StepHandle,
+} from "../families/family.ts";
 import {
   EngineError,
   type EngineStats,
@@ -23,9 +30,9 @@ import type { Prompt } from "../families/family.ts";
 
 /** Device time of one group: more than the 10 ms that a read-back takes at least, little enough to stop soon. */
 const GROUP_MS = 16;
-const MAX_GROUP = 16;
 /** Groups submitted and not read. */
 const GROUPS_IN_FLIGHT = 2;
+const MAX_GROUP = MAX_STEPS_IN_FLIGHT / GROUPS_IN_FLIGHT;
 
 export interface EngineOptions extends SchedulerOptions {
   /** A request that got no place in this time fails. */
@@ -117,7 +124,8 @@ export class Engine {
   }
 
   stats(): EngineStats {
-    return this.#scheduler.stats();
+    const { allocations, bytes } = this.#model.deviceMemory?.() ?? { allocations: 0, bytes: 0 };
+    return { ...this.#scheduler.stats(), deviceAllocations: allocations, deviceBytes: bytes };
   }
 
   /** Writes the caches to a file. Rejects with what the file system or the device says. */

@@ -107,4 +107,7 @@ export interface EngineStats {
   rightGuesses: number;
   mediaEncoded: number;
   mediaReused: number;
+  /** Buffers and textures on the device, and their bytes. */
+  deviceAllocations: number;
+  deviceBytes: number;
 }

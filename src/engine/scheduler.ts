@@ -129,7 +129,7 @@ export class Scheduler {
     else this.memory.release(sequence);
   }
 
-  stats(): EngineStats {
+  stats(): Omit<EngineStats, "deviceAllocations" | "deviceBytes"> {
     const { info, queue, memory: { blocks, media, freeSlots } } = this;
     return {
       waiting: queue.size + queue.preempted.length,

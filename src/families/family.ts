@@ -64,6 +64,9 @@ export interface Sampling {
 /** Most draws of one sequence in a step. */
 export const MAX_DRAWS = 16;
 
+/** Steps that the engine submits before it reads the first of them, at most. */
+export const MAX_STEPS_IN_FLIGHT = 32;
+
 /** Most ids of `Sampling.logprobs`. */
 export const MAX_LOGPROBS = 20;
 
@@ -169,6 +172,8 @@ export interface Model {
   writeMedia(row: number, count: number, data: Uint8Array): void;
   /** Resolves with the reason when the device is lost; absent: it cannot be. */
   readonly whenLost?: Promise<string>;
+  /** Buffers and textures that are allocated now, and their bytes; absent: there is no device. */
+  deviceMemory?(): { allocations: number; bytes: number };
   /** Frees all device memory. */
   destroy(): void;
 }

@@ -56,7 +56,8 @@ export async function loadModel(folder: string, given: Partial<LoadOptions> = {}
     await runtime.gpu.queue.onSubmittedWorkDone();
     options.onStage("warming up");
     await warmUp(model, media);
-    return Object.assign(model, { whenLost: runtime.gpu.whenLost });
+    const deviceMemory = () => ({ allocations: runtime.memory.live, bytes: runtime.memory.bytes });
+    return Object.assign(model, { whenLost: runtime.gpu.whenLost, deviceMemory });
   } catch (error) {
     runtime.destroy();
     throw error;

@@ -2,7 +2,13 @@
  * Drawing ids on the device: logits adjusted where a request asks for it, one id a row, log-probabilities where wanted,
  * and one small read-back a step that never makes the next step wait.
  */
-import { MAX_DRAWS, MAX_LOGPROBS, type Sampled, type SequenceStep } from "../families/family.ts";
+import {
+  MAX_DRAWS,
+  MAX_LOGPROBS,
+  MAX_STEPS_IN_FLIGHT,
+  type Sampled,
+  type SequenceStep,
+} from "../families/family.ts";
 import { GpuError } from "../gpu/device.ts";
 import { adjustLogits, countDrawn, logitTiles, logprobs, sample, scatterWords } from "../gpu/kernels.ts";
 import type { Pass } from "../gpu/pass.ts";
@@ -41,7 +47,8 @@ export class Sampler {
   /** Ids drawn last, by slot. */
   readonly drawn: Tensor;
   #counts: Tensor | null = null;
-  #free: Buf[] = [];
+  /** For read-backs; more are made only for a caller that has more steps in flight than the engine. */
+  readonly #free: Buf[];
 
   constructor(
     private readonly runtime: Runtime,
@@ -50,6 +57,11 @@ export class Sampler {
     private readonly work: Workspace,
   ) {
     this.drawn = runtime.memory.tensor("drawn ids", 1, slots);
+    this.#free = Array.from({ length: MAX_STEPS_IN_FLIGHT }, () => this.#staging());
+  }
+
+  #staging(): Buf {
+    return this.runtime.memory.staging("ids", this.slots * MAX_DRAWS * RESULT * 4);
   }
 
   /** Draws for the rows that ask for it (`drawRows`); row i of logits belongs to the i-th of them. */
@@ -69,8 +81,7 @@ export class Sampler {
       const slots = this.work.host("counted", Uint32Array.from(steps, (s) => isPenalised(s) ? s.slot : NONE));
       pass.run(countDrawn, { results, slots, counts: this.#counts }, { rows, vocab, result_stride: RESULT });
     }
-    const staging = this.#free.pop() ??
-      this.runtime.memory.staging("ids", this.slots * MAX_DRAWS * RESULT * 4);
+    const staging = this.#free.pop() ?? this.#staging();
     pass.copyTo(results, staging, rows * RESULT * 4);
     return { rows: steps.map((s, i) => ({ slot: s.slot, tops: tops[i] })), staging };
   }

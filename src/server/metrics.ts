@@ -68,6 +68,8 @@ export class Metrics {
       one("counter", "valley_preemptions_total", engine.preemptions);
       one("counter", "valley_steps_total", engine.steps);
       one("counter", "valley_media_encoded_total", engine.mediaEncoded);
+      one("gauge", "valley_device_allocations", engine.deviceAllocations);
+      one("gauge", "valley_device_memory_bytes", engine.deviceBytes);
     }
     const requests = [...this.#requests].map(([labels, count]) =>
       `valley_requests_total{${name},${labels}} ${count}`

@@ -22,6 +22,7 @@ const CAMPAIGNS: Record<string, () => Promise<Campaign>> = {
   clients: () => import("./clients.ts").then((m) => m.clients),
   mutants: () => import("./mutants.ts").then((m) => m.mutants),
   soak: () => import("./soak.ts").then((m) => m.soak),
+  "soak-demo": () => import("./soak.ts").then((m) => m.soakDemo),
   ssrf: () => import("./suites.ts").then((m) => m.ssrf),
   auth: () => import("./suites.ts").then((m) => m.auth),
   csp: () => import("./suites.ts").then((m) => m.csp),
