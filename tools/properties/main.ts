@@ -33,7 +33,7 @@ const FAKE_SMALL = {
 /** How the kernels are chosen: one for any number of rows, so that equal steps have equal bits, or as served. */
 const VARIANTS = ["invariant", "served"] as const;
 /** Of so many traces one runs on the kernels as served: near the cold answer then, not the same bits. */
-const SERVED_EVERY = 6;
+const SERVED_EVERY = 10;
 
 async function checkers(): Promise<Checker[]> {
   const shape = { blockSize: SMALL.blockSize, longest: 180 };
