@@ -32,11 +32,11 @@ fn store(m: u32, quad: u32, a: vec4f, b: vec4f) {
     return;
   }
   if (ADD == 1u) {
-    out[at + quad] += activate(a);
-    out[at + quad + 1u] += activate(b);
+    out[at + quad] += activate(ACT, a);
+    out[at + quad + 1u] += activate(ACT, b);
   } else {
-    out[at + quad] = activate(a);
-    out[at + quad + 1u] = activate(b);
+    out[at + quad] = activate(ACT, a);
+    out[at + quad + 1u] = activate(ACT, b);
   }
 }
 

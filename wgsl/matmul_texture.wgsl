@@ -17,13 +17,13 @@ struct Shape {
   scales_at: u32, // texel where the scales begin
   cols: u32, // K
   eps: f32,
+  act: u32, // parts/activate.wgsl
+  add: u32, // 1: out += result (residual)
+  glu: u32, // 1: quads 2i, 2i + 1 are 4 rows of gate and of up, out quad i = silu(gate) · up
 }
 override WG: u32 = 8u;
 override FORMAT: u32 = 0u;
-override ACT: u32 = 0u; // 0 none, 1 gelu (erf), 2 gelu (tanh), 3 quick gelu, 4 silu, 5 relu
-override ADD: u32 = 0u; // 1: out += result (residual)
 override NORM: u32 = 0u; // 1: x is RMS-normalised on the way: x · rsqrt(mean(x²) + eps) · norm
-override GLU: u32 = 0u; // 1: quads 2i, 2i + 1 are 4 rows of gate and of up, out quad i = silu(gate) · up
 override ROWS: u32 = 8u; // of a tile: 4 or 8
 override QUADS: u32 = 2u; // of a thread: 2 or 4; more share the loads of x, which cost as much as the sums
 @group(0) @binding(0) var<uniform> shape: Shape;
@@ -146,14 +146,15 @@ fn main(
       }
     }
   }
-  store(row, 0u, quad, a0, b0, c0, d0);
-  store(row, 1u, quad, a1, b1, c1, d1);
-  store(row, 2u, quad, a2, b2, c2, d2);
-  store(row, 3u, quad, a3, b3, c3, d3);
-  if (ROWS > 4u) {
-    store(row, 4u, quad, a4, b4, c4, d4);
-    store(row, 5u, quad, a5, b5, c5, d5);
-    store(row, 6u, quad, a6, b6, c6, d6);
-    store(row, 7u, quad, a7, b7, c7, d7);
-  }
+  var sums = array<vec4f, 32>(
+    a0, b0, c0, d0,
+    a1, b1, c1, d1,
+    a2, b2, c2, d2,
+    a3, b3, c3, d3,
+    a4, b4, c4, d4,
+    a5, b5, c5, d5,
+    a6, b6, c6, d6,
+    a7, b7, c7, d7,
+  );
+  store(row, quad, &sums);
 }

@@ -94,9 +94,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         out[to + mine / 2u] = v / (1.0 + exp(-v)) * (xs[(m_at * 4u + r) * 8u + n_at / 2u] + bias[mine + 1u]);
       }
     } else if (ADD == 1u) {
-      out[to + mine] += activate(v);
+      out[to + mine] += activate(ACT, v);
     } else {
-      out[to + mine] = activate(v);
+      out[to + mine] = activate(ACT, v);
     }
   }
 }

@@ -66,10 +66,10 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: 
     return;
   }
   if (ADD == 1u) {
-    out[to + quad] += activate(a);
-    out[to + quad + 1u] += activate(b);
+    out[to + quad] += activate(ACT, a);
+    out[to + quad + 1u] += activate(ACT, b);
   } else {
-    out[to + quad] = activate(a);
-    out[to + quad + 1u] = activate(b);
+    out[to + quad] = activate(ACT, a);
+    out[to + quad + 1u] = activate(ACT, b);
   }
 }

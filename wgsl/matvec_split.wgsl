@@ -95,11 +95,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     if (GLU == 1u) {
       out[to + (quad + i) / 2u] = a / (1.0 + exp(-a)) * b;
     } else if (ADD == 1u) {
-      out[to + quad + i] += activate(a);
-      out[to + quad + i + 1u] += activate(b);
+      out[to + quad + i] += activate(ACT, a);
+      out[to + quad + i + 1u] += activate(ACT, b);
     } else {
-      out[to + quad + i] = activate(a);
-      out[to + quad + i + 1u] = activate(b);
+      out[to + quad + i] = activate(ACT, a);
+      out[to + quad + i + 1u] = activate(ACT, b);
     }
   }
 }

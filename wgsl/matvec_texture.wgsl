@@ -46,11 +46,11 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: 
     if (GLU == 1u) {
       out[to + (quad + i) / 2u] = a / (1.0 + exp(-a)) * b;
     } else if (ADD == 1u) {
-      out[to + quad + i] += activate(a);
-      out[to + quad + i + 1u] += activate(b);
+      out[to + quad + i] += activate(ACT, a);
+      out[to + quad + i + 1u] += activate(ACT, b);
     } else {
-      out[to + quad + i] = activate(a);
-      out[to + quad + i + 1u] = activate(b);
+      out[to + quad + i] = activate(ACT, a);
+      out[to + quad + i + 1u] = activate(ACT, b);
     }
   }
 }

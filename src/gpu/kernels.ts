@@ -101,7 +101,7 @@ export const matmulTexture = kernel("matmul_texture", matmulTextureWgsl, {
     norm: "uniform",
     out: "write",
   },
-  shape: { ...layerShape, per: "u32", ...windowShape },
+  shape: { ...layerShape, per: "u32", ...windowShape, act: "u32", add: "u32", glu: "u32" },
   grid: (s, c) => [Math.ceil(s.quads / c.QUADS / c.WG), s.per],
 }, [...FROM_TEXELS, activatePart, tileScalePart, tileStorePart]);
 

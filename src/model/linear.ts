@@ -166,8 +166,11 @@ function linearRows(
     }
     for (let row = 0; row < x.rows;) {
       const tile = tileWindows(x, row);
-      pass.run(matmulTexture, { ...tile.windows, ...placed }, { ...sizes, ...tile.shape, out_first: row }, {
-        ...normConstants,
+      const after = { act: constants.ACT, add: constants.ADD, glu: constants.GLU };
+      const tileShape = { ...sizes, ...tile.shape, ...after, out_first: row };
+      pass.run(matmulTexture, { ...tile.windows, ...placed }, tileShape, {
+        FORMAT: constants.FORMAT,
+        NORM: normConstants.NORM,
         ROWS: tile.ROWS,
         QUADS: rows / 16 * tile.shape.per >= 64 ? 4 : 2, // 4 share the loads of x; a few workgroups for every core
       });

@@ -1,4 +1,6 @@
-// Where the sums of a tile of matmul_texture.wgsl go: ACT, ADD and GLU, the rows' RMSNorm and the bias behind it.
+// Where the sums of a tile of matmul_texture.wgsl go: activation, residual and SwiGLU, the rows' RMSNorm and the bias
+// behind it. One loop over the tile's sums, and no override but NORM: compiling a copy for each place and case took
+// drivers longer than running them.
 fn store_pair(at: u32, slot: u32, quad: u32, sum_a: vec4f, sum_b: vec4f) {
   var a = sum_a;
   var b = sum_b;
@@ -6,25 +8,30 @@ fn store_pair(at: u32, slot: u32, quad: u32, sum_a: vec4f, sum_b: vec4f) {
     a = a * row_scale[slot] + bias[quad];
     b = b * row_scale[slot] + bias[quad + 1u];
   }
-  if (GLU == 1u) {
+  if (shape.glu == 1u) {
     out[at + quad / 2u] = a / (1.0 + exp(-a)) * b;
-  } else if (ADD == 1u) {
-    out[at + quad] += activate(a);
-    out[at + quad + 1u] += activate(b);
-  } else {
-    out[at + quad] = activate(a);
-    out[at + quad + 1u] = activate(b);
-  }
-}
-
-fn store(row: u32, slot: u32, quad: u32, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
-  let m = slot * shape.per + row;
-  if (m >= shape.rows) {
     return;
   }
-  let at = (shape.out_first + m) * shape.out_stride;
-  store_pair(at, slot, quad, a, b);
-  if (QUADS > 2u && quad + 2u < shape.quads) {
-    store_pair(at, slot, quad + 2u, c, d);
+  a = activate(shape.act, a);
+  b = activate(shape.act, b);
+  if (shape.add == 1u) {
+    a += out[at + quad];
+    b += out[at + quad + 1u];
+  }
+  out[at + quad] = a;
+  out[at + quad + 1u] = b;
+}
+
+// sums: 4 quads of each of 8 rows
+fn store(row: u32, quad: u32, sums: ptr<function, array<vec4f, 32>>) {
+  for (var slot = 0u; slot < ROWS; slot++) {
+    let m = slot * shape.per + row;
+    if (m >= shape.rows) {
+      return;
+    }
+    let at = (shape.out_first + m) * shape.out_stride;
+    for (var i = 0u; i < QUADS && quad + i < shape.quads; i += 2u) {
+      store_pair(at, slot, quad + i, (*sums)[4u * slot + i], (*sums)[4u * slot + i + 1u]);
+    }
   }
 }
