@@ -8,13 +8,13 @@ from model.packing import Batch, Packer
 from train import stage1
 
 PICTURES = {"product": 55, "shapes": 45}
-TEMPORAL = {"speech": 20, "sequence": 32, "moving": 12, "voice_over": 30, "tagged_speech": 6}
-TEXTS = {("text", "plain"): 16, ("text", "tools"): 40, ("text", "think"): 2, ("product", "tools"): 6, ("product", "think"): 14,
+TEMPORAL = {"speech": 25, "sequence": 20, "moving": 14, "voice_over": 34, "tagged_speech": 7}
+TEXTS = {("text", "plain"): 16, ("text", "tools"): 30, ("text", "think"): 2, ("product", "tools"): 6, ("product", "think"): 14,
          ("shapes", "think"): 8, ("speech", "think"): 10, ("sequence", "think"): 3, ("moving", "think"): 1,
          ("voice_over", "think"): 6, ("product", "follow_up"): 5, ("shapes", "follow_up"): 4}
 # questions that need more practice than others
 WEIGHTS = {"product_price": 1.5, "product_tag": 1.5, "product_name": 1.3, "product_describe": 1.3, "product_json": 1.3,
-           "product_background": 0.1, "product_tag_colour": 0.2, "product_category": 0.5, "shapes_background": 0.3,
+           "product_background": 0.2, "product_tag_colour": 0.4, "product_category": 0.7, "shapes_background": 0.3,
            "shapes_count_of": 2.0, "shapes_describe": 0.6}
 SECONDS = [2.0, 2.5, 2.5, 3.0, 3.0, 3.5, 4.0]
 FRAMES = [4, 4, 4, 4, 4, 6, 6, 8]
