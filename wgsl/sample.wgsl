@@ -26,7 +26,7 @@ var<workgroup> held_places: array<u32, WG * HELD>;
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let row = group.x;
   let draw = draws[row];
-  let tiles = (shape.vocab + TILE - 1u) / TILE;
+  let tiles = tiles_of_row();
   let first = row * tiles;
   var top = LEAST;
   var place = NONE;

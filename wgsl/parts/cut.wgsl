@@ -1,6 +1,6 @@
-// The cut of sample.wgsl: which of a row's logits are left, found among those that the lanes hold, or in all tiles. No lane
-// makes more than some 40,000 rounds of loops together, even where all of 2^18
-// logits are left: lavapipe leaves a shader's loops for good after 65,535.
+// The cut of sample.wgsl: which of a row's logits are left, found among those that the lanes hold, or in all tiles. No
+// lane makes more than some 40,000 rounds of loops together, even where all of 2^18 logits are left: lavapipe leaves a
+// shader's loops for good after 65,535.
 var<workgroup> sums: array<vec3f, WG>;
 
 struct Search {

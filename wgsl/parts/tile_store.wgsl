@@ -1,6 +1,6 @@
 // Where the sums of a tile of matmul_texture.wgsl go: activation, residual and SwiGLU, the rows' RMSNorm and the bias
-// behind it. One loop over the tile's sums, and no override but NORM: compiling a copy for each place and case took
-// drivers longer than running them.
+// behind it. One loop over the tile's sums, its cases numbers of the shape: drivers compile a copy for each place and each
+// override, for seconds at every start (bench/SPEED.md, 1 December).
 fn store_pair(at: u32, slot: u32, quad: u32, sum_a: vec4f, sum_b: vec4f) {
   var a = sum_a;
   var b = sum_b;
